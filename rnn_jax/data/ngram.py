@@ -41,7 +41,7 @@ def witten_bell(train: np.ndarray, held_out: np.ndarray, order: int, vocab_size:
     Example:
         >>> train = np.array([0, 1, 0, 1, 0, 1])
         >>> round(witten_bell(train, np.array([0, 1]), order=2, vocab_size=2), 4)
-        0.1578
+        0.1579
     """
     if not 1 <= order <= train.size:
         raise ValueError(f"order {order} must lie in 1..{train.size}, the number of train tokens")
