@@ -1,0 +1,10 @@
+"""What training scripts have in common: run directory, checkpoints, progress, command line."""
+
+from rnn_jax.train import cli as cli
+from rnn_jax.train.checkpoint import Checkpoints as Checkpoints
+from rnn_jax.train.plot import loss_curve as loss_curve
+from rnn_jax.train.progress import Progress as Progress
+from rnn_jax.train.run import Run as Run
+from rnn_jax.train.run import read_config as read_config
+from rnn_jax.train.run import read_metrics as read_metrics
+from rnn_jax.train.stop import StopSignal as StopSignal

@@ -1,0 +1,167 @@
+"""The directory of one run: configuration, metrics, texts, pictures and checkpoints."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import jax
+
+from rnn_jax.data.errors import InputError
+from rnn_jax.train.checkpoint import Checkpoints, Restored, differences
+from rnn_jax.typing import PyTree
+
+_GROWING = ("metrics.jsonl", "samples.txt")  # files that grow line by line as the run goes on
+
+
+class Run:
+    """Everything that a run leaves behind, in one directory.
+
+        config.json     the configuration
+        metrics.jsonl   one JSON object per line: step, loss, ...
+        samples.txt     what the model wrote as it learnt
+        checkpoints/    see Checkpoints
+
+    A new or empty directory is set up. One that holds a run of the same configuration is resumed:
+    `restore` cuts the growing files back to where the checkpoint was taken, so that after an
+    interruption they hold each step once. One that holds another configuration, or something
+    else, is refused and left as it is.
+
+    Args:
+        directory: the run directory.
+        config: what the run depends on; JSON values.
+        notes: written into config.json too, but not compared.
+        keep: number of checkpoints kept.
+
+    Raises:
+        InputError: if the directory holds another configuration, naming the keys that differ, or
+            if it is not a run directory, or cannot be written.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     with Run(directory, {"seed": 0}) as run:
+        ...         run.log(1, loss=2.5)
+        ...     print((Path(directory) / "metrics.jsonl").read_text(), end="")
+        {"step": 1, "loss": 2.5}
+    """
+
+    def __init__(
+        self,
+        directory: str | Path,
+        config: Mapping[str, Any],
+        notes: Mapping[str, Any] | None = None,
+        keep: int = 2,
+    ):
+        self.path = Path(directory)
+        config = json.loads(json.dumps(dict(config)))  # tuples become lists, as in the file
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if (self.path / "config.json").exists():
+                stored = read_config(self.path)
+                if different := differences(stored["config"], config):
+                    raise InputError(
+                        f"run_dir: {self.path} holds a run of another configuration: "
+                        f"{'; '.join(different)}; choose another run_dir or the same settings"
+                    )
+            elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
+                raise InputError(
+                    f"run_dir: {self.path} is not empty and holds no config.json; choose another"
+                )
+            else:
+                self.write("config.json", {"config": config, "notes": dict(notes or {})})
+        except OSError as error:
+            raise InputError(f"run_dir: cannot use {self.path}: {error.strerror}") from None
+        self.checkpoints = Checkpoints(self.path / "checkpoints", config, keep)
+        self._pending: list[dict[str, Any]] = []
+
+    def log(self, step: int, **values: Any) -> None:
+        """Notes one line of metrics; arrays stay on the device until `flush`."""
+        self._pending.append({"step": step, **values})
+
+    def flush(self) -> list[dict[str, float]]:
+        """Waits for the noted values, writes them to metrics.jsonl and returns them."""
+        values = jax.device_get([list(line.values()) for line in self._pending])
+        lines = [
+            {name: x if isinstance(x, int) else float(x) for name, x in zip(line, row)}
+            for line, row in zip(self._pending, values)
+        ]
+        self._pending = []
+        self._append("metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
+        return lines
+
+    def append_sample(self, text: str) -> None:
+        """Adds a text to samples.txt."""
+        self._append("samples.txt", text)
+
+    def write(self, name: str, value: Any) -> None:
+        """Writes a JSON file at once: a reader sees the old one or the new one, never half."""
+        temporary = self.path / f".{name}.{os.getpid()}"
+        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
+        temporary.replace(self.path / name)
+
+    def save(self, step: int, state: PyTree) -> None:
+        """Saves a checkpoint after `step` steps, with the metrics up to it on disk first."""
+        self.flush()
+        sizes = {name: self._size(name) for name in _GROWING}
+        self.checkpoints.save(step, state, {"sizes": sizes})
+
+    def restore(self, like: PyTree) -> Restored | None:
+        """The newest checkpoint, or None; the growing files go back to where it was taken."""
+        restored = self.checkpoints.restore_latest(like)
+        sizes = restored.notes["sizes"] if restored else {}
+        for name in _GROWING:
+            if self._size(name) > sizes.get(name, 0):
+                os.truncate(self.path / name, sizes.get(name, 0))
+        return restored
+
+    def _size(self, name: str) -> int:
+        path = self.path / name
+        return path.stat().st_size if path.exists() else 0
+
+    def _append(self, name: str, text: str) -> None:
+        with open(self.path / name, "a", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if exception[0] is None:
+            self.flush()
+        self.checkpoints.close()
+
+
+def read_config(directory: str | Path) -> dict[str, Any]:
+    """Reads config.json of a run directory: {"config": ..., "notes": ...}.
+
+    Raises:
+        InputError: if there is none or it is damaged.
+
+    Example:
+        >>> read_config("no/such/run")
+        Traceback (most recent call last):
+        rnn_jax.data.errors.InputError: run_dir: no run in no/such/run (config.json is missing)
+    """
+    path = Path(directory) / "config.json"
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        return {"config": dict(stored["config"]), "notes": dict(stored["notes"])}
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"run_dir: no run in {directory} (config.json is missing)") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"run_dir: {path} is damaged: {error}") from None
+
+
+def read_metrics(directory: str | Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl of a run directory, in order; none if it is absent.
+
+    Example:
+        >>> read_metrics("no/such/run")
+        []
+    """
+    path = Path(directory) / "metrics.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
