@@ -97,9 +97,9 @@ def device_violations(path: str, tree: ast.AST) -> Iterator[str]:
                     if alias.name in DEVICE_WORDS:
                         yield f"{path}:{node.lineno}: {alias.name} belongs in {DEVICE_FILE}"
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and node.attr in DEVICE_WORDS:
-            if ast.unparse(node).split(".")[0] in roots:
-                yield f"{path}:{node.lineno}: {ast.unparse(node)} belongs in {DEVICE_FILE}"
+        name = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+        if name.split(".")[-1] in DEVICE_WORDS and name.split(".")[0] in roots:
+            yield f"{path}:{node.lineno}: {name} belongs in {DEVICE_FILE}"
 
 
 def length_violations(path: str, source: str) -> Iterator[str]:
@@ -142,6 +142,8 @@ def undocumented(path: str, node: ast.stmt) -> Iterator[str]:
 
 def violations(path: str, source: str) -> list[str]:
     tree = ast.parse(source)
+    if room_of(path) not in STAIRS:
+        return [f"{path}: {room_of(path)} has no place in STAIRS"]
     return [
         *import_violations(path, tree),
         *device_violations(path, tree),
@@ -152,12 +154,6 @@ def violations(path: str, source: str) -> list[str]:
 def read(*folders: str) -> dict[str, str]:
     files = (file for folder in folders for file in sorted((ROOT / folder).rglob("*.py")))
     return {file.relative_to(ROOT).as_posix(): file.read_text("utf-8") for file in files}
-
-
-@pytest.mark.smoke
-def test_rooms_are_on_the_stairs():
-    rooms = {room_of(path) for path in read("rnn_jax")}
-    assert rooms <= set(STAIRS), f"no place in STAIRS for {rooms - set(STAIRS)}"
 
 
 @pytest.mark.smoke
@@ -179,6 +175,7 @@ BAD = [
     ("rnn_jax/ops/linear.py", "from rnn_jax.cells import LSTM", "ops imports cells"),
     ("rnn_jax/ops/linear.py", "from rnn_jax import drivers", "ops imports drivers"),
     ("rnn_jax/ops/linear.py", "from ..cells import base", "ops imports cells"),
+    ("rnn_jax/attic/old.py", "", "attic has no place in STAIRS"),
     ("rnn_jax/cells/lstm.py", "def f():\n    import rnn_jax.layers.stack", "cells imports layers"),
     ("rnn_jax/kernels/gate.py", "from rnn_jax.drivers.scan import scan", "kernels imports drivers"),
     ("rnn_jax/drivers/scan.py", "import rnn_jax", "drivers imports rnn_jax"),
@@ -243,7 +240,8 @@ def test_import_costs_no_more_than_jax():
         "import json, sys, jax; before = set(sys.modules); import rnn_jax\n"
         "print(json.dumps([len(before), sorted(set(sys.modules) - before)]))"
     )
-    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True)
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
     count, loaded = json.loads(run.stdout)
     tops = {name.split(".")[0] for name in loaded} - set(sys.stdlib_module_names)
     assert tops <= {"rnn_jax", "jax"}, f"import rnn_jax loads {tops - {'rnn_jax', 'jax'}}"
