@@ -46,6 +46,13 @@ def optimized() -> Iterator[None]:
 
 @pytest.fixture
 def standard_promotion() -> Iterator[None]:
-    """JAX's usual promotion, for tests that run a peer: optax's Adam fails under the strict one."""
+    """JAX's usual promotion, for what runs a peer's code: optax's Adam fails under the strict one."""
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _promotion_of_the_room(request: pytest.FixtureRequest) -> None:
+    """Rooms whose work is done by optax, examples and tests alike, get the usual promotion."""
+    if {"train", "models", "experiments"} & set(request.path.parts):
+        request.getfixturevalue("standard_promotion")
