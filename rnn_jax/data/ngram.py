@@ -63,3 +63,16 @@ def witten_bell(train: np.ndarray, held_out: np.ndarray, order: int, vocab_size:
         probability = np.where(total > 0, mixed, probability)
         context = gram[:-1]
     return float(-np.log(probability).mean())
+
+
+def floors(train: np.ndarray, held_out: np.ndarray, vocab_size: int) -> dict[str, float]:
+    """Nats per token of the trigram and the 5-gram, by name: what a model has to pass.
+
+    Args:
+        train, held_out, vocab_size: as for `witten_bell`.
+
+    Example:
+        >>> list(floors(np.arange(9) % 3, np.array([0, 1]), vocab_size=3))
+        ['3-gram', '5-gram']
+    """
+    return {f"{n}-gram": witten_bell(train, held_out, n, vocab_size) for n in (3, 5)}

@@ -1,11 +1,13 @@
 """Plain text as character indices: sources, vocabulary, split and streams for truncated BPTT."""
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rnn_jax.data.errors import InputError
 
@@ -100,7 +102,7 @@ class Vocabulary:
             )
         return np.fromiter((index[symbol] for symbol in text), np.int32, len(text))
 
-    def decode(self, tokens) -> str:
+    def decode(self, tokens: ArrayLike) -> str:
         """The text of indices (N,)."""
         return "".join(self.symbols[token] for token in np.asarray(tokens))
 
@@ -133,6 +135,38 @@ def split(tokens: np.ndarray) -> Split:
         raise InputError(f"data: {tokens.size} characters cannot be split; give at least 20")
     cut = tokens.size * 9 // 10
     return Split(tokens[:cut], tokens[cut - 1 :])
+
+
+class Corpus(NamedTuple):
+    """A text ready to train on."""
+
+    vocabulary: Vocabulary  # of the whole text
+    train: np.ndarray  # (N,): the first nine tenths
+    held_out: np.ndarray  # (1 + M,): the last tenth, after one token of context
+    digest: str  # equal for equal texts
+
+
+def load_corpus(path: str | Path | None) -> Corpus:
+    """Reads a text, or takes the built-in one, and splits it.
+
+    Args:
+        path: a text file in UTF-8, or None for `builtin_text()`.
+
+    Returns:
+        Corpus.
+
+    Raises:
+        InputError: if the file cannot be used, as `read_text` and `split` say.
+
+    Example:
+        >>> corpus = load_corpus(None)
+        >>> corpus.vocabulary.decode(corpus.train[:22])
+        'The "assert" statement'
+    """
+    text = builtin_text() if path is None else read_text(path)
+    vocabulary = Vocabulary.of(text)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
+    return Corpus(vocabulary, *split(vocabulary.encode(text)), digest)
 
 
 class Chunk(NamedTuple):
@@ -172,7 +206,7 @@ class Streams:
     batch_size: int  # B
     chunk_size: int  # T
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.batch_size < 1 or self.chunk_size < 1:
             raise InputError(
                 f"batch_size {self.batch_size} and chunk_size {self.chunk_size} must be positive"

@@ -45,7 +45,7 @@ def checksum(state: PyTree) -> int:
     """
     crc = 0
     for leaf in jax.tree.leaves(state):
-        if isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if isinstance(leaf, jax.Array) and jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
         crc = zlib.crc32(np.asarray(leaf).tobytes(), crc)
     return crc
@@ -64,6 +64,7 @@ class Checkpoints:
         directory: where the checkpoints lie; made if absent.
         config: what a checkpoint must agree with to be restored; JSON values.
         keep: number of newest checkpoints that are kept.
+        read_only: only restore; safe beside a run that is still going on.
 
     Example:
         >>> import tempfile, jax.numpy as jnp
@@ -75,13 +76,22 @@ class Checkpoints:
         (10, [1.0, 1.0])
     """
 
-    def __init__(self, directory: str | Path, config: Mapping[str, Any], keep: int = 2):
+    def __init__(
+        self,
+        directory: str | Path,
+        config: Mapping[str, Any],
+        keep: int = 2,
+        read_only: bool = False,
+    ):
         self.directory = Path(directory).absolute()
         self.config = dict(config)
         options = ocp.CheckpointManagerOptions(
             preservation_policy=ocp.checkpoint_managers.LatestN(keep),
-            cleanup_tmp_directories=True,  # what a killed save left behind
+            cleanup_tmp_directories=not read_only,  # what a killed save left behind
+            read_only=read_only,
+            create=not read_only,
         )
+        self._read_only = read_only
         self._manager = ocp.CheckpointManager(self.directory, options=options)
 
     def steps(self) -> list[int]:
@@ -141,8 +151,9 @@ class Checkpoints:
             except Exception as error:  # a damaged file raises any of half a dozen types
                 damaged[step] = str(error).strip().split("\n")[0]
                 continue
-            for broken in damaged:
-                self._put_aside(broken)
+            if not self._read_only:
+                for broken in damaged:
+                    self._put_aside(broken)
             return Restored(step, state, meta["notes"])
         if damaged:
             reasons = "; ".join(f"{step}: {reason}" for step, reason in damaged.items())
@@ -172,3 +183,24 @@ class Checkpoints:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
+
+
+def restore(directory: str | Path, config: Mapping[str, Any], like: PyTree) -> Restored:
+    """Restores the newest checkpoint for reading only, even while the run goes on.
+
+    Args:
+        directory, config, like: as for Checkpoints and its `restore_latest`.
+
+    Raises:
+        InputError: if there is no checkpoint, or as `restore_latest` says.
+
+    Example:
+        >>> restore("no/such/run/checkpoints", {}, {})
+        Traceback (most recent call last):
+        rnn_jax.data.errors.InputError: no checkpoint yet in no/such/run/checkpoints
+    """
+    if Path(directory).is_dir():
+        with Checkpoints(directory, config, read_only=True) as checkpoints:
+            if restored := checkpoints.restore_latest(like):
+                return restored
+    raise InputError(f"no checkpoint yet in {directory}")

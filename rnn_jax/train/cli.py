@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from rnn_jax.data.errors import InputError
 
 T = TypeVar("T")
-DONE, BAD_INPUT, INTERRUPTED = 0, 2, 42  # exit status; INTERRUPTED: saved, run the same again
+# Exit status. After INTERRUPTED the same command goes on; after DIVERGED other settings may help.
+DONE, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 4, 42
 
 
 def main(
@@ -32,7 +33,7 @@ def main(
         argv: the arguments; those of the process by default.
 
     Returns:
-        The exit status: the command's, or 0 if it returns None, or 2.
+        The exit status: the command's or 0 if it returns None, 2 for bad input, 4 if it diverged.
 
     Example:
         >>> from dataclasses import dataclass
@@ -53,6 +54,9 @@ def main(
     except InputError as error:
         print(f"{prog}: error: {error}", file=sys.stderr)
         return BAD_INPUT
+    except FloatingPointError as error:
+        print(f"{prog}: error: {error}", file=sys.stderr)
+        return DIVERGED
     except ModuleNotFoundError as error:
         if error.name not in ("tyro", "tqdm", "matplotlib"):
             raise

@@ -1,10 +1,11 @@
 """The directory of one run: configuration, metrics, texts, pictures and checkpoints."""
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, NamedTuple, Self
 
 import jax
 
@@ -26,7 +27,7 @@ class Run:
     A new or empty directory is set up. One that holds a run of the same configuration is resumed:
     `restore` cuts the growing files back to where the checkpoint was taken, so that after an
     interruption they hold each step once. One that holds another configuration, or something
-    else, is refused and left as it is.
+    else, or that another process is training in, is refused and left as it is.
 
     Args:
         directory: the run directory.
@@ -55,12 +56,13 @@ class Run:
         keep: int = 2,
     ):
         self.path = Path(directory)
+        self._pending: list[dict[str, Any]] = []
         config = json.loads(json.dumps(dict(config)))  # tuples become lists, as in the file
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if (self.path / "config.json").exists():
-                stored = read_config(self.path)
-                if different := differences(stored["config"], config):
+                stored = read_config(self.path).config
+                if different := differences(stored, config):
                     raise InputError(
                         f"run_dir: {self.path} holds a run of another configuration: "
                         f"{'; '.join(different)}; choose another run_dir or the same settings"
@@ -71,17 +73,21 @@ class Run:
                 )
             else:
                 self.write("config.json", {"config": config, "notes": dict(notes or {})})
+            self._lock = _lock(self.path / ".lock")
         except OSError as error:
             raise InputError(f"run_dir: cannot use {self.path}: {error.strerror}") from None
         self.checkpoints = Checkpoints(self.path / "checkpoints", config, keep)
-        self._pending: list[dict[str, Any]] = []
 
     def log(self, step: int, **values: Any) -> None:
         """Notes one line of metrics; arrays stay on the device until `flush`."""
         self._pending.append({"step": step, **values})
 
-    def flush(self) -> list[dict[str, float]]:
-        """Waits for the noted values, writes them to metrics.jsonl and returns them."""
+    def flush(self) -> float:
+        """Waits for the noted values and writes them to metrics.jsonl; their mean `loss`.
+
+        Raises:
+            FloatingPointError: if a value is not finite; it is written all the same.
+        """
         values = jax.device_get([list(line.values()) for line in self._pending])
         lines = [
             {name: x if isinstance(x, int) else float(x) for name, x in zip(line, row)}
@@ -89,7 +95,11 @@ class Run:
         ]
         self._pending = []
         self._append("metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-        return lines
+        for line in lines:
+            if strange := [f"{name} {x}" for name, x in line.items() if not math.isfinite(x)]:
+                raise FloatingPointError(f"diverged at step {line['step']}: {', '.join(strange)}")
+        losses = [line["loss"] for line in lines if "loss" in line]
+        return sum(losses) / len(losses) if losses else math.nan
 
     def append_sample(self, text: str) -> None:
         """Adds a text to samples.txt."""
@@ -131,10 +141,33 @@ class Run:
         if exception[0] is None:
             self.flush()
         self.checkpoints.close()
+        self._lock.close()
 
 
-def read_config(directory: str | Path) -> dict[str, Any]:
-    """Reads config.json of a run directory: {"config": ..., "notes": ...}.
+def _lock(path: Path) -> IO[str]:
+    """A file that no other process has locked; the lock ends with the process or with close()."""
+    file = open(path, "w")
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ModuleNotFoundError:  # Windows: two processes in one directory go unnoticed
+        pass
+    except OSError:
+        file.close()
+        raise InputError(f"run_dir: another process is training in {path.parent}") from None
+    return file
+
+
+class Saved(NamedTuple):
+    """What config.json of a run holds."""
+
+    config: dict[str, Any]  # what the run depends on
+    notes: dict[str, Any]  # the rest
+
+
+def read_config(directory: str | Path) -> Saved:
+    """Reads config.json of a run directory.
 
     Raises:
         InputError: if there is none or it is damaged.
@@ -142,14 +175,14 @@ def read_config(directory: str | Path) -> dict[str, Any]:
     Example:
         >>> read_config("no/such/run")
         Traceback (most recent call last):
-        rnn_jax.data.errors.InputError: run_dir: no run in no/such/run (config.json is missing)
+        rnn_jax.data.errors.InputError: run_dir: no run in no/such/run: config.json is missing
     """
     path = Path(directory) / "config.json"
     try:
         stored = json.loads(path.read_text("utf-8"))
-        return {"config": dict(stored["config"]), "notes": dict(stored["notes"])}
+        return Saved(dict(stored["config"]), dict(stored["notes"]))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"run_dir: no run in {directory} (config.json is missing)") from None
+        raise InputError(f"run_dir: no run in {directory}: config.json is missing") from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"run_dir: {path} is damaged: {error}") from None
 

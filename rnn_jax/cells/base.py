@@ -1,0 +1,180 @@
+"""The cell protocol: one time step as pure functions, and the capabilities that open faster drivers.
+
+A cell is a frozen dataclass of sizes and choices. Its methods are pure; its parameters and its state
+are NamedTuples. Any leading batch axes are free everywhere.
+
+    z  = encode(params, x)           everything that depends on the input alone
+    s' = step(params, s, z)          the only sequential part
+    y  = readout(params, s')         everything that depends on the state alone
+
+Three capabilities, found by the methods that a cell has:
+
+*gated*: ``recurrent(params) -> w_h`` (H, G) and ``gate(params, state, z, r) -> state``, with
+``step = gate(params, state, z, matmul(state.h, w_h))``. One matrix product, the rest elementwise.
+
+*affine*: ``affine(params, z) -> (a, b)`` with ``step = a * state + b``, leaf by leaf.
+
+*stochastic*: ``perturb(params, key, batch_shape) -> params`` draws what stays fixed over a sequence,
+``noise(params, key, shape) -> noise`` what changes at every step (leaves with leading axes ``shape``,
+consumed by ``encode(params, x, noise)``). Without a key neither is called: evaluation.
+"""
+
+from functools import lru_cache
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from rnn_jax.ops.linear import matmul, wider
+from rnn_jax.typing import Params, PyTree, State
+
+
+@runtime_checkable
+class Cell(Protocol):
+    """What every cell has. See the module's text for what each part means.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> isinstance(cells.LSTM(input_size=2, hidden_size=3), cells.Cell)
+        True
+    """
+
+    @property
+    def input_size(self) -> int: ...
+
+    @property
+    def output_size(self) -> int: ...
+
+    def init(self, key: jax.Array, dtype: Any = jnp.float32) -> Params: ...
+
+    def initial_state(self, params: Params, batch_shape: tuple[int, ...] = ()) -> State: ...
+
+    def encode(self, params: Params, x: jax.Array) -> PyTree: ...
+
+    def step(self, params: Params, state: State, z: PyTree) -> State: ...
+
+    def readout(self, params: Params, state: State) -> jax.Array: ...
+
+
+def is_gated(cell: Any) -> bool:
+    """Whether one matrix product and elementwise work make the step: ``recurrent`` and ``gate``.
+
+    A wrapper has the methods whatever it wraps, and says by ``is_gated`` whether they hold.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> is_gated(cells.LSTM(input_size=2, hidden_size=3))
+        True
+    """
+    return bool(getattr(cell, "is_gated", hasattr(cell, "gate") and hasattr(cell, "recurrent")))
+
+
+def is_affine(cell: Any) -> bool:
+    """Whether the next state is ``a * state + b``: the method ``affine``.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> is_affine(cells.LSTM(input_size=2, hidden_size=3))
+        False
+    """
+    return bool(getattr(cell, "is_affine", hasattr(cell, "affine")))
+
+
+def is_stochastic(cell: Any) -> bool:
+    """Whether a key changes what the cell does: the methods ``perturb`` or ``noise``.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> is_stochastic(cells.LSTM(input_size=2, hidden_size=3))
+        False
+    """
+    has_methods = hasattr(cell, "perturb") or hasattr(cell, "noise")
+    return bool(getattr(cell, "is_stochastic", has_methods))
+
+
+def input_shape(cell: Any) -> tuple[int, ...]:
+    """Shape of one input without batch axes: (D,), or (*spatial, channels) for a convolutional cell.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> input_shape(cells.LSTM(input_size=2, hidden_size=3))
+        (2,)
+    """
+    return tuple(getattr(cell, "input_shape", (cell.input_size,)))
+
+
+def perturb(cell: Any, params: Params, key: jax.Array, batch_shape: tuple[int, ...]) -> Params:
+    """Draw what stays fixed over a sequence; the parameters themselves for a deterministic cell.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.LSTM(input_size=2, hidden_size=3)
+        >>> params = cell.init(jax.random.key(0))
+        >>> perturb(cell, params, jax.random.key(1), ()) is params
+        True
+    """
+    return cell.perturb(params, key, batch_shape) if hasattr(cell, "perturb") else params
+
+
+def noise(cell: Any, params: Params, key: jax.Array, shape: tuple[int, ...]) -> PyTree:
+    """Draw what changes at every step, leaves (*shape, ...); None for a cell without any.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.LSTM(input_size=2, hidden_size=3)
+        >>> noise(cell, cell.init(jax.random.key(0)), jax.random.key(1), (4,)) is None
+        True
+    """
+    return cell.noise(params, key, shape) if hasattr(cell, "noise") else None
+
+
+def encode(cell: Any, params: Params, x: jax.Array, noise: PyTree = None) -> PyTree:
+    """``cell.encode``, with the noise where there is some.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.LSTM(input_size=2, hidden_size=3)
+        >>> encode(cell, cell.init(jax.random.key(0)), jnp.zeros((5, 2))).shape
+        (5, 12)
+    """
+    return cell.encode(params, x) if noise is None else cell.encode(params, x, noise)
+
+
+def gated_step(cell: Any, params: Params, state: State, z: PyTree) -> State:
+    """The step of a gated cell: ``gate(params, state, z, state.h @ w_h)``.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.LSTM(input_size=2, hidden_size=3)
+        >>> params = cell.init(jax.random.key(0))
+        >>> state = cell.initial_state(params)
+        >>> gated_step(cell, params, state, cell.encode(params, jnp.zeros(2))).h.shape
+        (3,)
+    """
+    return cell.gate(params, state, z, matmul(state.h, cell.recurrent(params)))
+
+
+def zeros(params: jax.Array, batch_shape: tuple[int, ...], *shape: int, wide: bool = False) -> Any:
+    """A zero state (*batch_shape, *shape) in the dtype of ``params``; ``wide``: float32 at least.
+
+    Example:
+        >>> zeros(jnp.ones((2, 2), jnp.bfloat16), (3,), 4, wide=True).dtype
+        dtype('float32')
+    """
+    dtype = wider(params.dtype, jnp.float32) if wide else params.dtype
+    return jnp.zeros((*batch_shape, *shape), dtype)
+
+
+@lru_cache(maxsize=512)
+def parameter_shapes(cell: Any) -> dict[str, tuple[int, ...]]:
+    """Path and shape of every parameter that ``cell.init`` makes.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> parameter_shapes(cells.LSTM(input_size=2, hidden_size=3))
+        {'.w_x': (2, 12), '.w_h': (3, 12), '.b': (12,)}
+    """
+    with jax.ensure_compile_time_eval():
+        shapes = jax.eval_shape(cell.init, jax.random.key(0))
+    leaves = jax.tree_util.tree_leaves_with_path(shapes)
+    return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in leaves}

@@ -1,0 +1,152 @@
+"""Bad input, said at once: shapes and dtypes are checked before anything is traced deep."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnn_jax.cells import base
+from rnn_jax.typing import Params, State
+
+
+def check_inputs(cell: Any, xs: jax.Array) -> tuple[int, ...]:
+    """Check xs (T, *B, D) against the cell and return *B.
+
+    Raises:
+        ValueError: For integer inputs, a wrong feature size, no time axis, T = 0 or an empty batch.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> check_inputs(cells.Elman(input_size=2, hidden_size=3), jnp.ones((5, 4, 2)))
+        (4,)
+    """
+    name, shape = type(cell).__name__, base.input_shape(cell)
+    if not jnp.issubdtype(xs.dtype, jnp.inexact):
+        raise ValueError(
+            f"xs has dtype {xs.dtype}, but {name} takes floating-point inputs: embed tokens first "
+            f"(table[tokens]) or cast with xs.astype(jnp.float32)."
+        )
+    if xs.ndim < 1 + len(shape):
+        raise ValueError(
+            f"xs has shape {xs.shape}, but a sequence for {name} is (T, *B, "
+            f"{', '.join(map(str, shape))}): the time axis is missing. For one step use drivers.step."
+        )
+    if tuple(xs.shape[xs.ndim - len(shape) :]) != shape:
+        raise ValueError(
+            f"xs has shape {xs.shape} with features {xs.shape[xs.ndim - len(shape) :]}, but {name} has "
+            f"input_size={cell.input_size} and takes features {shape}: make the cell with the inputs' "
+            f"size, or check that time is axis 0."
+        )
+    if 0 in xs.shape:
+        raise ValueError(
+            f"xs has shape {xs.shape}, which is empty: give at least one time step and one row "
+            f"(a row of no steps is lengths=0)."
+        )
+    return tuple(xs.shape[1 : xs.ndim - len(shape)])
+
+
+def check_params(cell: Any, params: Params) -> None:
+    """Check that the parameters have the names and shapes that ``cell.init`` gives.
+
+    Raises:
+        ValueError: Naming the first parameter that is missing or has another shape.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.Elman(input_size=2, hidden_size=3)
+        >>> check_params(cell, cell.init(jax.random.key(0)))
+    """
+    leaves = jax.tree_util.tree_leaves_with_path(params)
+    have = {jax.tree_util.keystr(path): tuple(jnp.shape(leaf)) for path, leaf in leaves}
+    for path, shape in base.parameter_shapes(cell).items():
+        if have.get(path) != shape:
+            found = f"has shape {have[path]}" if path in have else "is missing"
+            raise ValueError(
+                f"params{path} {found}, but {cell} has shape {shape} there: these parameters belong to "
+                f"another cell; make them with cell.init(key)."
+            )
+
+
+def check_state(cell: Any, state: State, expected: State) -> None:
+    """Check a given state against the cell's own initial state: structure, shapes, kind of dtype.
+
+    Raises:
+        ValueError: Naming the leaf and what it should be.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.Elman(input_size=2, hidden_size=3)
+        >>> check_state(cell, cells.ElmanState(h=jnp.ones(3)), cells.ElmanState(h=jnp.zeros(3)))
+    """
+    name = type(cell).__name__
+    if jax.tree.structure(state) != jax.tree.structure(expected):
+        raise ValueError(
+            f"state is {jax.tree.structure(state)}, but the state of {name} is "
+            f"{jax.tree.structure(expected)}: start from cell.initial_state(params, batch_shape) or "
+            f"from the state that a driver returned."
+        )
+    pairs = zip(jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(expected), strict=True)
+    for (path, leaf), want in pairs:
+        where = "state" + jax.tree_util.keystr(path)
+        if jnp.shape(leaf) != want.shape:
+            raise ValueError(
+                f"{where} has shape {jnp.shape(leaf)}, but {name} on these inputs needs {want.shape} "
+                f"(batch axes of xs, then the state's own)."
+            )
+        kinds = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_)
+        kind = next((k for k in kinds if jnp.issubdtype(want.dtype, k)), None)
+        if kind is not None and not jnp.issubdtype(jnp.result_type(leaf), kind):
+            raise ValueError(
+                f"{where} has dtype {jnp.result_type(leaf)}, but {name} keeps {want.dtype} there: cast "
+                f"it with .astype({want.dtype})."
+            )
+
+
+def check_marks(
+    shape: tuple[int, ...],
+    lengths: jax.Array | None,
+    mask: jax.Array | None,
+    reset: jax.Array | None,
+) -> None:
+    """Check lengths (*B,), mask (T, *B) and reset (T, *B) against the time and batch axes of xs.
+
+    Lengths are checked against 0..T where their values are known, that is outside ``jit``.
+
+    Raises:
+        ValueError: Naming the argument, its shape or values, and the right ones.
+
+    Example:
+        >>> check_marks((5, 2), jnp.array([5, 0]), None, None)
+    """
+    if lengths is not None:
+        if jnp.shape(lengths) != shape[1:]:
+            raise ValueError(
+                f"lengths has shape {jnp.shape(lengths)}, but the batch axes of xs are {shape[1:]}: give "
+                f"one length for each row."
+            )
+        if not jnp.issubdtype(jnp.result_type(lengths), jnp.integer):
+            raise ValueError(
+                f"lengths has dtype {jnp.result_type(lengths)}: give whole numbers of steps, "
+                f"lengths.astype(jnp.int32)."
+            )
+        if getattr(lengths, "is_fully_addressable", True) and not isinstance(
+            lengths, jax.core.Tracer
+        ):
+            with jax.ensure_compile_time_eval():
+                low, high = int(jnp.min(lengths)), int(jnp.max(lengths))
+            if low < 0 or high > shape[0]:
+                raise ValueError(
+                    f"lengths go from {low} to {high}, but xs has {shape[0]} steps: lengths must lie "
+                    f"in 0..{shape[0]}."
+                )
+    for name, marks in (("mask", mask), ("reset", reset)):
+        if marks is None:
+            continue
+        if jnp.shape(marks) != shape:
+            raise ValueError(
+                f"{name} has shape {jnp.shape(marks)}, but the time and batch axes of xs are {shape}."
+            )
+        if jnp.result_type(marks) != jnp.bool_:
+            raise ValueError(
+                f"{name} has dtype {jnp.result_type(marks)}: give booleans, {name}.astype(bool)."
+            )

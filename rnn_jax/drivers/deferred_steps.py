@@ -1,0 +1,176 @@
+"""The two halves of the deferred gradient: back through a chunk of states, then the weights at once."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_jax.cells import base
+from rnn_jax.drivers.common import Inputs, split_inexact, widen
+from rnn_jax.ops.linear import matmul, wider
+from rnn_jax.ops.masks import select
+from rnn_jax.typing import Params, PyTree, State
+
+
+class Segment(NamedTuple):
+    """Consecutive steps of the backward pass, leaves with leading axes (L, *B)."""
+
+    inputs: Inputs
+    previous: State  # the state before each step
+    d_states: State  # gradient that arrives from the outputs, None where there is none
+
+
+class Collected(NamedTuple):
+    """What the backward loop hands on to the weights, leaves (L, *B, ...)."""
+
+    d_z: list[jax.Array]
+    d_r: jax.Array | None  # None where it is d_z itself
+    d_new: State | None  # None where the gate has no parameters
+
+
+class _Point(NamedTuple):
+    """Where the gates of some steps are linearised, in wide dtype."""
+
+    begun: State  # the state that the steps start from, after resets
+    z: PyTree
+    r: jax.Array
+
+
+def _point(cell: Any, params: Params, start: State, segment: Segment) -> _Point:
+    inputs, begun = segment.inputs, segment.previous
+    if inputs.reset is not None:
+        full = jax.tree.map(lambda leaf, to: jnp.broadcast_to(leaf[None], to.shape), start, begun)
+        begun = select(inputs.reset, full, begun)
+    z = base.encode(cell, params, inputs.xs, inputs.noise)
+    begun, z = widen(begun, z)
+    return _Point(begun, z, matmul(begun.h, cell.recurrent(params)))
+
+
+def chunk_backward(
+    cell: Any,
+    reverse: bool,
+    unroll: int,
+    params: Params,
+    start: State,
+    carry: tuple[State, State],
+    segment: Segment,
+) -> tuple[tuple[State, State], Collected]:
+    """Carry the gradient of the state, and of a reset's start, back through one chunk.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.Elman(input_size=2, hidden_size=3)
+        >>> params, h = cell.init(jax.random.key(0)), jnp.ones((4, 3))
+        >>> inputs = Inputs(jnp.ones((4, 2)), None, None, None)
+        >>> segment = Segment(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h))
+        >>> carry = (cells.ElmanState(h=jnp.zeros(3)), None)
+        >>> carry, out = chunk_backward(cell, False, 1, params, None, carry, segment)
+        >>> out.d_z[0].shape, out.d_r is None
+        ((4, 3), True)
+    """
+    w_h = cell.recurrent(params)
+    point = _point(cell, params, start, segment)
+    keeps_new = _gate_has_parameters(cell, params, point)
+
+    def back(
+        carry: tuple[State, State], at: tuple[_Point, Inputs, State]
+    ) -> tuple[tuple[State, State], Collected]:
+        (d_state, d_start), (here, marks, d_out) = carry, at
+        d_state = jax.tree.map(
+            lambda d, more: d if more is None else d + more.astype(d.dtype),
+            d_state,
+            d_out,
+            is_leaf=lambda leaf: leaf is None,
+        )
+        d_new = d_state if marks.valid is None else select(marks.valid, d_state, _zeros(d_state))
+        z_leaves, rebuild = split_inexact(here.z)
+        _, vjp = jax.vjp(
+            lambda s, z, r: cell.gate(params, s, rebuild(z), r), here.begun, z_leaves, here.r
+        )
+        d_begun, d_z, d_r = vjp(d_new)
+        d_begun = d_begun._replace(h=d_begun.h + _matmul_transposed(d_r, w_h))
+        if marks.valid is not None:
+            d_begun = select(marks.valid, d_begun, d_state)
+        if marks.reset is not None:
+            zero = _zeros(d_begun)
+            d_start = jax.tree.map(jnp.add, d_start, select(marks.reset, d_begun, zero))
+            d_begun = select(marks.reset, zero, d_begun)
+        same = len(d_z) == 1 and d_z[0] is d_r
+        kept = Collected(d_z, None if same else d_r, d_new if keeps_new else None)
+        return (d_begun, d_start), kept
+
+    marks = segment.inputs._replace(xs=None, noise=None)
+    return jax.lax.scan(
+        back, carry, (point, marks, segment.d_states), reverse=not reverse, unroll=unroll
+    )
+
+
+def weight_gradients(
+    cell: Any, params: Params, start: State, segment: Segment, collected: Collected
+) -> tuple[list[jax.Array], jax.Array]:
+    """Gradients of all floating parameters (float32 or wider) and of xs, for all steps at once.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.Elman(input_size=2, hidden_size=3)
+        >>> params, h = cell.init(jax.random.key(0)), jnp.ones((4, 3))
+        >>> inputs = Inputs(jnp.ones((4, 2)), None, None, None)
+        >>> segment = Segment(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h))
+        >>> d, dx = weight_gradients(cell, params, None, segment, Collected([h], None, None))
+        >>> [leaf.shape for leaf in d], dx.shape
+        ([(2, 3), (3, 3), (3,)], (4, 2))
+    """
+    weights, rebuild = split_inexact(params)
+    inputs, point = segment.inputs, _point(cell, params, start, segment)
+
+    def encode(weights: list[jax.Array], xs: jax.Array) -> list[jax.Array]:
+        return split_inexact(base.encode(cell, rebuild(weights), xs, inputs.noise))[0]
+
+    z_leaves, vjp = jax.vjp(encode, weights, inputs.xs)
+    d_encode, d_x = vjp([d.astype(z.dtype) for d, z in zip(collected.d_z, z_leaves, strict=True)])
+    total = [_wide(d) for d in d_encode]
+
+    d_r = collected.d_z[0] if collected.d_r is None else collected.d_r
+    w_h, vjp = jax.vjp(lambda weights: cell.recurrent(rebuild(weights)), weights)
+    leading = tuple(range(d_r.ndim - 1))
+    d_w_h = jax.lax.dot_general(
+        point.begun.h.astype(w_h.dtype),
+        d_r.astype(w_h.dtype),
+        ((leading, leading), ((), ())),
+        preferred_element_type=d_r.dtype,
+    )
+    total = [a + _wide(b) for a, b in zip(total, vjp(d_w_h.astype(w_h.dtype))[0], strict=True)]
+
+    if collected.d_new is not None:
+        _, vjp = jax.vjp(
+            lambda weights: cell.gate(rebuild(weights), point.begun, point.z, point.r), weights
+        )
+        d_gate = vjp(collected.d_new)[0]
+        total = [a + _wide(b) for a, b in zip(total, d_gate, strict=True)]
+    return total, d_x
+
+
+def _gate_has_parameters(cell: Any, params: Params, point: _Point) -> bool:
+    """Whether ``gate`` reads any parameter, found by tracing it for one step."""
+    one = jax.tree.map(lambda leaf: leaf[0], point)
+    jaxpr = jax.make_jaxpr(lambda p: cell.gate(p, one.begun, one.z, one.r))(params).jaxpr
+    read = {id(v) for eqn in jaxpr.eqns for v in eqn.invars} | {id(v) for v in jaxpr.outvars}
+    return any(id(v) in read for v in jaxpr.invars)
+
+
+def _matmul_transposed(d_r: jax.Array, w_h: jax.Array) -> jax.Array:
+    """``d_r @ w_h.T`` in the weights' dtype, accumulated in that of ``d_r``."""
+    return jax.lax.dot_general(
+        d_r.astype(w_h.dtype),
+        w_h,
+        (((d_r.ndim - 1,), (1,)), ((), ())),
+        preferred_element_type=d_r.dtype,
+    )
+
+
+def _wide(leaf: jax.Array) -> jax.Array:
+    return leaf.astype(wider(leaf.dtype, jnp.float32))
+
+
+def _zeros(tree: PyTree) -> PyTree:
+    return jax.tree.map(jnp.zeros_like, tree)

@@ -1,0 +1,15 @@
+"""Arrays in, arrays out: the ground floor. No parameters, no state, no time."""
+
+from rnn_jax.ops import initializers as initializers
+from rnn_jax.ops.linear import affine as affine
+from rnn_jax.ops.linear import matmul as matmul
+from rnn_jax.ops.linear import real_dtype as real_dtype
+from rnn_jax.ops.linear import scale as scale
+from rnn_jax.ops.linear import shift as shift
+from rnn_jax.ops.linear import wider as wider
+from rnn_jax.ops.masks import length_mask as length_mask
+from rnn_jax.ops.masks import select as select
+from rnn_jax.ops.norm import layer_norm as layer_norm
+from rnn_jax.ops.types import batch_like as batch_like
+from rnn_jax.ops.types import vary_like as vary_like
+from rnn_jax.ops.types import varying_axes as varying_axes
