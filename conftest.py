@@ -6,6 +6,7 @@ strict dtype and rank promotion, float64 by default, 8 virtual devices.
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["JAX_NUM_CPU_DEVICES"] = "8"
@@ -35,6 +36,8 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # training step 1.8 times as long). A test that computes more than it compiles asks for `optimized`.
 jax.config.update("jax_disable_most_optimizations", True)
 
+ROOT = Path(__file__).parent
+
 
 @pytest.fixture
 def optimized() -> Iterator[None]:
@@ -46,7 +49,7 @@ def optimized() -> Iterator[None]:
 
 @pytest.fixture
 def standard_promotion() -> Iterator[None]:
-    """JAX's usual promotion, for what runs a peer's code: optax's Adam fails under the strict one."""
+    """JAX's usual promotion, for tests that run a peer: optax's Adam fails under the strict one."""
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         yield
 
@@ -54,5 +57,5 @@ def standard_promotion() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _promotion_of_the_room(request: pytest.FixtureRequest) -> None:
     """Rooms whose work is done by optax, examples and tests alike, get the usual promotion."""
-    if {"train", "models", "experiments"} & set(request.path.parts):
+    if {"train", "models", "experiments"} & set(request.path.relative_to(ROOT).parts):
         request.getfixturevalue("standard_promotion")
