@@ -148,7 +148,7 @@ def gated_step(cell: Any, params: Params, state: State, z: PyTree) -> State:
         >>> cell = cells.LSTM(input_size=2, hidden_size=3)
         >>> params = cell.init(jax.random.key(0))
         >>> state = cell.initial_state(params)
-        >>> gated_step(cell, params, state, cell.encode(params, jnp.zeros(2))).h.shape
+        >>> gated_step(cell, params, state, jnp.zeros(12, jnp.float32)).h.shape
         (3,)
     """
     return cell.gate(params, state, z, matmul(state.h, cell.recurrent(params)))

@@ -46,7 +46,7 @@ def matmul(x: jax.Array, w: jax.Array) -> jax.Array:
         in the result's.
 
     Example:
-        >>> matmul(jnp.ones((2, 3)), jnp.ones((3, 4), jnp.bfloat16)).dtype
+        >>> matmul(jnp.ones((2, 3), jnp.float32), jnp.ones((3, 4), jnp.bfloat16)).dtype
         dtype('float32')
     """
     dtype = wider(x.dtype, w.dtype)

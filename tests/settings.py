@@ -1,7 +1,7 @@
 """Settings of the whole suite, doctests included; they must be made before JAX starts.
 
-They stand at the root so that one file of the library can be doctested alone under the same rules:
-strict dtype and rank promotion, float64 by default, 8 virtual devices.
+Strict dtype and rank promotion, float64 by default, 8 virtual devices. ``tests/conftest.py`` registers
+this module as a plugin, so that its fixtures reach the doctests of the library too.
 """
 
 import os
@@ -36,7 +36,7 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # training step 1.8 times as long). A test that computes more than it compiles asks for `optimized`.
 jax.config.update("jax_disable_most_optimizations", True)
 
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
