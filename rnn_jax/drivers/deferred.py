@@ -71,8 +71,8 @@ def run_deferred(cell: Any, plan: Plan, reverse: bool, unroll: int | None) -> tu
 
 
 def _chunk_size(num_steps: int) -> int:
-    """At most CHUNK; a size that divides T where there is one of at least half that."""
-    divisors = (k for k in range(CHUNK, CHUNK // 2 - 1, -1) if num_steps % k == 0)
+    """At most CHUNK; a size that divides T where there is one of more than half that."""
+    divisors = (k for k in range(CHUNK, CHUNK // 2, -1) if num_steps % k == 0)
     return min(num_steps, next(divisors, CHUNK))
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells import base
-from rnn_jax.drivers.common import Inputs, split_inexact, widen
+from rnn_jax.drivers.common import Inputs, cast_like, split_inexact, widen
 from rnn_jax.ops.linear import matmul, wider
 from rnn_jax.ops.masks import select
 from rnn_jax.typing import Params, PyTree, State
@@ -78,7 +78,7 @@ def chunk_backward(
         (d_state, d_start), (here, marks, d_out) = carry, at
         d_state = jax.tree.map(
             lambda d, more: d if more is None else d + more.astype(d.dtype),
-            d_state,
+            cast_like(d_state, here.begun),
             d_out,
             is_leaf=lambda leaf: leaf is None,
         )
@@ -93,11 +93,12 @@ def chunk_backward(
             d_begun = select(marks.valid, d_begun, d_state)
         if marks.reset is not None:
             zero = _zeros(d_begun)
-            d_start = jax.tree.map(jnp.add, d_start, select(marks.reset, d_begun, zero))
+            from_start = cast_like(select(marks.reset, d_begun, zero), d_start)
+            d_start = jax.tree.map(jnp.add, d_start, from_start)
             d_begun = select(marks.reset, zero, d_begun)
         same = len(d_z) == 1 and d_z[0] is d_r
         kept = Collected(d_z, None if same else d_r, d_new if keeps_new else None)
-        return (d_begun, d_start), kept
+        return (cast_like(d_begun, carry[0]), d_start), kept
 
     marks = segment.inputs._replace(xs=None, noise=None)
     return jax.lax.scan(

@@ -1,0 +1,178 @@
+"""Laws 3, 5, 8, 11 and 15 for gradients: every road differentiates like the Python loop."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from rnn_jax import cells, drivers
+from tests.laws.cases import (
+    BY_LENGTH,
+    LENGTHS,
+    RESET,
+    assert_same,
+    jitter,
+    make_case,
+    poison,
+)
+from tests.registry import CELLS
+
+
+def split(tree):
+    """The floating leaves, and a function that puts others in their places."""
+    return drivers.common.split_inexact(tree)
+
+
+def loss_of(cell, driver, **options):
+    """A loss in which every output and every floating leaf of the final state counts differently."""
+
+    def loss(params, state, xs):
+        final, ys = driver(cell, params, xs, state, **options)
+        leaves = [ys, *split(final)[0]]
+        terms = [jnp.sin(leaf.real + 0.3 * leaf.imag) for leaf in leaves]
+        weights = [jnp.cos(jnp.arange(leaf.size, dtype=leaf.dtype)) for leaf in terms]
+        return sum(jnp.vdot(w, t.ravel()) for w, t in zip(weights, terms))
+
+    return loss
+
+
+def gradient_of(loss, params, state, xs):
+    """Value and gradient by the floating leaves of params, state and xs."""
+    p, to_params = split(params)
+    s, to_state = split(state)
+    run = lambda p, s, xs: loss(to_params(p), to_state(s), xs)  # noqa: E731
+    return jax.value_and_grad(run, argnums=(0, 1, 2))(p, s, xs)
+
+
+ROADS = {
+    "deferred": {},
+    "unroll=2": {"unroll": 2},
+    "autodiff": {"gradient": "autodiff"},
+    "remat=step": {"remat": "step"},
+    "remat=sqrt": {"remat": "sqrt"},
+    "remat=2": {"remat": 2},
+}
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_all_roads_have_the_gradient_of_the_loop(name):
+    cell, params, state, xs = make_case(name)
+    poisoned = poison(xs, BY_LENGTH)
+    padded = {"lengths": LENGTHS, "reset": RESET}
+
+    @jax.jit
+    def all_gradients(params, state, xs, poisoned):
+        plain, marked = {}, {}
+        for road, options in {"loop": None, **ROADS}.items():
+            driver = drivers.unrolled if options is None else drivers.scan
+            options = options or {}
+            marked[road] = gradient_of(
+                loss_of(cell, driver, **options, **padded), params, state, poisoned
+            )
+            if road in ("loop", "deferred", "autodiff"):
+                plain[road] = gradient_of(
+                    loss_of(cell, driver, reverse=True, **options), params, state, xs
+                )
+        return plain, marked
+
+    plain, marked = all_gradients(params, state, xs, poisoned)
+    for what, found in (("reverse", plain), ("padded and reset", marked)):
+        for road, gradient in found.items():
+            assert_same(gradient, found["loop"], what=f"{what}, {road}: ")
+    d_xs = marked["loop"][1][2]
+    assert bool((d_xs[~BY_LENGTH] == 0).all()), "a gradient reaches the padding"
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_nothing_flows_back_across_a_reset(name):
+    cell, params, state, xs = make_case(name)
+    reset = jnp.zeros(xs.shape[:2], bool).at[4].set(True)
+
+    @jax.jit
+    def after_the_reset(params, state, xs):
+        def loss(params, state, xs, **options):
+            _, ys = drivers.scan(cell, params, xs, state, reset=reset, **options)
+            return jnp.sum(jnp.sin(ys[4:]))
+
+        roads = ({}, {"gradient": "autodiff"})
+        return [
+            gradient_of(lambda *args, o=options: loss(*args, **o), params, state, xs)[1][1:]
+            for options in roads
+        ]
+
+    for d_state, d_xs in after_the_reset(params, state, xs):
+        assert all(bool((leaf == 0).all()) for leaf in d_state)
+        assert bool((d_xs[:4] == 0).all()) and bool((d_xs[4:] != 0).any())
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_derivatives_match_finite_differences_to_second_order(name):
+    """Forward, reverse, forward over reverse, and reverse over reverse on the deferred rule."""
+    cell, params, state, xs = make_case(name, num_steps=3, num_rows=1)
+    leaves, to_params = split(params)
+    direction = jitter([jnp.zeros_like(leaf) for leaf in leaves], jax.random.key(3), 1.0)
+    epsilon = 1e-4
+
+    def loss(leaves, **options):
+        return loss_of(cell, drivers.scan, **options)(to_params(leaves), state, xs)
+
+    def plain(leaves):
+        return loss(leaves, gradient="autodiff")
+
+    def move(size):
+        return [leaf + size * d for leaf, d in zip(leaves, direction)]
+
+    def dot(a, b):
+        return sum(jnp.vdot(x, y).real for x, y in zip(a, b))
+
+    @jax.jit
+    def derivatives():
+        return {
+            "slope by jvp": jax.jvp(plain, (leaves,), (direction,))[1],
+            "slope by vjp": dot([d.conj() for d in jax.grad(loss)(leaves)], direction),
+            "bend, forward over reverse": jax.jvp(
+                lambda p: jax.jvp(plain, (p,), (direction,))[1], (leaves,), (direction,)
+            )[1],
+            "bend, reverse over reverse": dot(
+                [
+                    d.conj()
+                    for d in jax.grad(
+                        lambda p: dot([d.conj() for d in jax.grad(loss)(p)], direction)
+                    )(leaves)
+                ],
+                direction,
+            ),
+            "at": [plain(move(k * epsilon)) for k in (-2, -1, 0, 1, 2)],
+        }
+
+    found = derivatives()
+    a, b, c, d, e = found.pop("at")
+    slope = (a - 8 * b + 8 * d - e) / (12 * epsilon)
+    bend = (-a + 16 * b - 30 * c + 16 * d - e) / (12 * epsilon**2)
+    for what, value in found.items():
+        want, tolerance = (slope, 1e-8) if "slope" in what else (bend, 1e-5)
+        assert abs(value - want) <= tolerance * max(1, abs(want)), f"{what}: {value} != {want}"
+
+
+@pytest.mark.parametrize("name", [n for n, c in CELLS.items() if cells.is_stochastic(c)])
+def test_one_key_is_one_noise_under_every_road(name):
+    cell, params, state, xs = make_case(name)
+    key, other = jax.random.split(jax.random.key(5))
+
+    @jax.jit
+    def all_roads(params, state, xs):
+        roads = {
+            "loop": (drivers.unrolled, {"key": key}),
+            **{road: (drivers.scan, {"key": key, **o}) for road, o in ROADS.items()},
+            "other key": (drivers.scan, {"key": other}),
+            "no key": (drivers.scan, {}),
+        }
+        return {
+            road: gradient_of(loss_of(cell, driver, **options), params, state, xs)
+            for road, (driver, options) in roads.items()
+        }
+
+    found = all_roads(params, state, xs)
+    for road in ROADS:
+        assert_same(found[road], found["loop"], what=road)
+    values = {float(found[road][0]) for road in ("loop", "other key", "no key")}
+    assert len(values) == 3, "the key makes no difference"
