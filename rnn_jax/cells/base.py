@@ -1,7 +1,7 @@
-"""The cell protocol: one time step as pure functions, and the capabilities that open faster drivers.
+"""The cell protocol: one time step as pure functions, and capabilities that open fast drivers.
 
-A cell is a frozen dataclass of sizes and choices. Its methods are pure; its parameters and its state
-are NamedTuples. Any leading batch axes are free everywhere.
+A cell is a frozen dataclass of sizes and choices. Its methods are pure; its parameters and its
+state are NamedTuples. Any leading batch axes are free everywhere.
 
     z  = encode(params, x)           everything that depends on the input alone
     s' = step(params, s, z)          the only sequential part
@@ -14,9 +14,10 @@ Three capabilities, found by the methods that a cell has:
 
 *affine*: ``affine(params, z) -> (a, b)`` with ``step = a * state + b``, leaf by leaf.
 
-*stochastic*: ``perturb(params, key, batch_shape) -> params`` draws what stays fixed over a sequence,
-``noise(params, key, shape) -> noise`` what changes at every step (leaves with leading axes ``shape``,
-consumed by ``encode(params, x, noise)``). Without a key neither is called: evaluation.
+*stochastic*: ``perturb(params, key, batch_shape) -> params`` draws what stays fixed over a
+sequence, ``noise(params, key, shape) -> noise`` what changes at every step (leaves with leading
+axes ``shape``, consumed by ``encode(params, x, noise)``). Without a key neither is called:
+evaluation.
 """
 
 from functools import lru_cache
@@ -93,7 +94,7 @@ def is_stochastic(cell: Any) -> bool:
 
 
 def input_shape(cell: Any) -> tuple[int, ...]:
-    """Shape of one input without batch axes: (D,), or (*spatial, channels) for a convolutional cell.
+    """Shape of one input without batch axes: (D,), or (*spatial, channels) if convolutional.
 
     Example:
         >>> from rnn_jax import cells

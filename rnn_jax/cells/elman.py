@@ -1,4 +1,4 @@
-"""The simple recurrent network (Elman 1990), and ReLU networks with identity start (IRNN, Le 2015)."""
+"""The simple recurrent network (Elman 1990), and its ReLU form (IRNN, Le et al. 2015)."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -32,8 +32,8 @@ class Elman:
 
         h' = f(x @ w_x + h @ w_h + b)
 
-    The same function and weights at every step. ``torch.nn.RNN`` is this with two biases (add them),
-    ``flax.nnx.SimpleCell`` with the bias on the input's side.
+    The same function and weights at every step. ``torch.nn.RNN`` is this with two biases (add
+    them), ``flax.nnx.SimpleCell`` with the bias on the input's side.
 
     Args:
         input_size: D.
@@ -98,8 +98,8 @@ class Elman:
 def irnn(input_size: int, hidden_size: int, scale: float = 1.0) -> Elman:
     """The IRNN: an Elman network of ReLUs whose recurrent matrix starts at ``scale`` * identity.
 
-    With no input a non-negative state is kept for ever, so gradients neither vanish nor explode at the
-    start. It is an initialisation and no cell of its own.
+    With no input a non-negative state is kept for ever, so gradients neither vanish nor explode at
+    the start. It is an initialisation and no cell of its own.
 
     Example:
         >>> cell = irnn(2, 3)

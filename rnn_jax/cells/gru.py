@@ -37,11 +37,12 @@ class GRU:
         n = tanh(x @ w_xn + b_n + (r * h) @ w_hn + b_h)           reset="before"
         h' = z * h + (1 - z) * n
 
-    ``reset="after"`` is the form of cuDNN, PyTorch and Keras' default: one matrix product a step, hence
-    gated. ``reset="before"`` is Cho's: two that wait for each other. No weights of one give the other.
-    z = 1 leaves the state unchanged; z = 0, r = 1 updates it fully; r = 0 resets it. PyTorch's second
-    bias of r and z is part of ``b`` here; Flax leaves ``b_h`` out (NNX) or has it (Linen); Haiku and
-    Keras (``reset_after=False``) are "before", and Haiku's z takes the new state where ours keeps the old.
+    ``reset="after"`` is the form of cuDNN, PyTorch and Keras' default: one matrix product a step,
+    hence gated. ``reset="before"`` is Cho's: two that wait for each other. No weights of one give
+    the other. z = 1 leaves the state unchanged; z = 0, r = 1 updates it fully; r = 0 resets it.
+    PyTorch's second bias of r and z is part of ``b`` here; Flax leaves ``b_h`` out (NNX) or has it
+    (Linen); Haiku and Keras (``reset_after=False``) are "before", and Haiku's z takes the new state
+    where ours keeps the old.
 
     Args:
         input_size: D.
@@ -62,8 +63,8 @@ class GRU:
         (5, 4, 3)
 
     References:
-        Cho et al., Learning phrase representations using RNN encoder-decoder for statistical machine
-        translation, 2014, arXiv:1406.1078 (version 1: after; version 3: before).
+        Cho et al., Learning phrase representations using RNN encoder-decoder for statistical
+        machine translation, 2014, arXiv:1406.1078 (version 1: after; version 3: before).
     """
 
     input_size: int

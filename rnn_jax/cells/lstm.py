@@ -35,8 +35,9 @@ class LSTM:
         c' = sigmoid(f) * c + sigmoid(i) * tanh(g)
         h' = sigmoid(o) * tanh(c')
 
-    The bias of the forget gate starts at ``forget_bias`` and is part of ``b`` (Haiku adds a hidden 1
-    in code; Flax starts at 0; PyTorch has two biases whose sum is ours). Later layers see h, not c.
+    The bias of the forget gate starts at ``forget_bias`` and is part of ``b`` (Haiku adds a hidden
+    1 in code; Flax starts at 0; PyTorch has two biases whose sum is ours). Later layers see h, not
+    c.
 
     Args:
         input_size: D.

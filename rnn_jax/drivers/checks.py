@@ -24,18 +24,19 @@ def check_inputs(cell: Any, xs: jax.Array) -> tuple[int, ...]:
     if not jnp.issubdtype(xs.dtype, jnp.inexact):
         raise ValueError(
             f"xs has dtype {xs.dtype}, but {name} takes floating-point inputs: embed tokens first "
-            f"(table[tokens]) or cast with xs.astype(jnp.float32)."
+            "(table[tokens]) or cast with xs.astype(jnp.float32)."
         )
     if xs.ndim < 1 + len(shape):
         raise ValueError(
             f"xs has shape {xs.shape}, but a sequence for {name} is (T, *B, "
-            f"{', '.join(map(str, shape))}): the time axis is missing. For one step use drivers.step."
+            f"{', '.join(map(str, shape))}): the time axis is missing. For one step there is "
+            "drivers.step."
         )
     if tuple(xs.shape[xs.ndim - len(shape) :]) != shape:
         raise ValueError(
-            f"xs has shape {xs.shape} with features {xs.shape[xs.ndim - len(shape) :]}, but {name} has "
-            f"input_size={cell.input_size} and takes features {shape}: make the cell with the inputs' "
-            f"size, or check that time is axis 0."
+            f"xs has shape {xs.shape} with features {xs.shape[xs.ndim - len(shape) :]}, but {name} "
+            f"has input_size={cell.input_size} and takes features {shape}: make the cell with the "
+            "inputs' size, or check that time is axis 0."
         )
     if 0 in xs.shape:
         raise ValueError(
@@ -62,8 +63,8 @@ def check_params(cell: Any, params: Params) -> None:
         if have.get(path) != shape:
             found = f"has shape {have[path]}" if path in have else "is missing"
             raise ValueError(
-                f"params{path} {found}, but {cell} has shape {shape} there: these parameters belong to "
-                f"another cell; make them with cell.init(key)."
+                f"params{path} {found}, but {cell} has shape {shape} there: they belong "
+                "to another cell; make them with cell.init(key)."
             )
 
 
@@ -82,24 +83,29 @@ def check_state(cell: Any, state: State, expected: State) -> None:
     if jax.tree.structure(state) != jax.tree.structure(expected):
         raise ValueError(
             f"state is {jax.tree.structure(state)}, but the state of {name} is "
-            f"{jax.tree.structure(expected)}: start from cell.initial_state(params, batch_shape) or "
-            f"from the state that a driver returned."
+            f"{jax.tree.structure(expected)}: start from cell.initial_state(params, batch_shape) "
+            "or from the state that a driver returned."
         )
     pairs = zip(jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(expected), strict=True)
     for (path, leaf), want in pairs:
         where = "state" + jax.tree_util.keystr(path)
         if jnp.shape(leaf) != want.shape:
             raise ValueError(
-                f"{where} has shape {jnp.shape(leaf)}, but {name} on these inputs needs {want.shape} "
-                f"(batch axes of xs, then the state's own)."
+                f"{where} has shape {jnp.shape(leaf)}, but {name} on these inputs needs "
+                f"{want.shape} (batch axes of xs, then the state's own)."
             )
         kinds = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_)
         kind = next((k for k in kinds if jnp.issubdtype(want.dtype, k)), None)
         if kind is not None and not jnp.issubdtype(jnp.result_type(leaf), kind):
             raise ValueError(
-                f"{where} has dtype {jnp.result_type(leaf)}, but {name} keeps {want.dtype} there: cast "
-                f"it with .astype({want.dtype})."
+                f"{where} has dtype {jnp.result_type(leaf)}, but {name} keeps {want.dtype} there: "
+                f"cast it with .astype({want.dtype})."
             )
+
+
+def _known(x: jax.Array) -> bool:
+    """Whether the values can be read here: no tracer, and no part of it on another host."""
+    return not isinstance(x, jax.core.Tracer) and getattr(x, "is_fully_addressable", True)
 
 
 def check_marks(
@@ -121,30 +127,28 @@ def check_marks(
     if lengths is not None:
         if jnp.shape(lengths) != shape[1:]:
             raise ValueError(
-                f"lengths has shape {jnp.shape(lengths)}, but the batch axes of xs are {shape[1:]}: give "
-                f"one length for each row."
+                f"lengths has shape {jnp.shape(lengths)}, but xs has batch axes {shape[1:]}: "
+                "give one length for each row."
             )
         if not jnp.issubdtype(jnp.result_type(lengths), jnp.integer):
             raise ValueError(
                 f"lengths has dtype {jnp.result_type(lengths)}: give whole numbers of steps, "
                 f"lengths.astype(jnp.int32)."
             )
-        if getattr(lengths, "is_fully_addressable", True) and not isinstance(
-            lengths, jax.core.Tracer
-        ):
+        if _known(lengths):
             with jax.ensure_compile_time_eval():
                 low, high = int(jnp.min(lengths)), int(jnp.max(lengths))
             if low < 0 or high > shape[0]:
                 raise ValueError(
-                    f"lengths go from {low} to {high}, but xs has {shape[0]} steps: lengths must lie "
-                    f"in 0..{shape[0]}."
+                    f"lengths go from {low} to {high}, but xs has {shape[0]} steps: lengths must "
+                    f"lie in 0..{shape[0]}."
                 )
     for name, marks in (("mask", mask), ("reset", reset)):
         if marks is None:
             continue
         if jnp.shape(marks) != shape:
             raise ValueError(
-                f"{name} has shape {jnp.shape(marks)}, but the time and batch axes of xs are {shape}."
+                f"{name} has shape {jnp.shape(marks)}, but time and batch axes of xs are {shape}."
             )
         if jnp.result_type(marks) != jnp.bool_:
             raise ValueError(

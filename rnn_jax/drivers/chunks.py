@@ -19,7 +19,7 @@ def run_steps(
     state: State,
     inputs: Inputs,
 ) -> tuple[State, State]:
-    """Encode all given steps at once, then scan over them: the final state and the state after each step.
+    """Encode all given steps at once, then scan over them: the final state, and all states.
 
     Example:
         >>> import jax.numpy as jnp
@@ -117,11 +117,12 @@ def scan_chunks(
     size: int,
     reverse: bool,
 ) -> tuple[PyTree, PyTree]:
-    """``lax.scan`` with ``body`` taking ``size`` rows at a time, and the remainder at the end at once.
+    """``lax.scan`` whose ``body`` takes ``size`` rows at a time, and the remainder at once.
 
     Example:
         >>> import jax.numpy as jnp
-        >>> total, parts = scan_chunks(lambda s, x: (s + x.sum(), x), 0, jnp.arange(5), 2, False)
+        >>> add = lambda total, x: (total + x.sum(), x)
+        >>> total, parts = scan_chunks(add, 0, jnp.arange(5), 2, False)
         >>> int(total), parts.tolist()
         (10, [0, 1, 2, 3, 4])
     """

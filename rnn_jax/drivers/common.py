@@ -1,7 +1,8 @@
 """What every driver does before and after its loop: checks, types, padding, noise.
 
-``prepare`` turns a call's arguments into a ``Plan``; ``advance`` is one step with its selections and its
-dtype rule; ``finish`` makes the outputs. A driver only decides how the steps follow each other.
+``prepare`` turns a call's arguments into a ``Plan``; ``advance`` is one step with its selections
+and its dtype rule; ``finish`` makes the outputs. A driver only decides how the steps follow each
+other.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,9 @@
 """The chunked deferred gradient: how ``scan`` differentiates gated cells.
 
 Differentiating a loop adds to the gradient of the weights at every step, in the weights' dtype, and
-stores every intermediate value. Here the forward loop keeps only the states. The backward loop takes
-K steps at a time, recomputes their pre-activations from the stored states with one matrix product,
-carries back the gradient of the state alone,
+stores every intermediate value. Here the forward loop keeps only the states. The backward loop
+takes K steps at a time, recomputes their pre-activations from the stored states with one matrix
+product, carries back the gradient of the state alone,
 
     dz_t, dr_t, ds = vjp(gate)(ds_t),   ds_{t-1} = ds + (dr_t @ w_h.T on h)
 
@@ -11,8 +11,8 @@ and collects dz and dr. After a loop, once for all its steps,
 
     dw_h = sum_t h_{t-1}.T @ dr_t,   dw_x, db, dx = vjp(encode)(dz)
 
-in float32. No gradient of a weight, hence no collective of a data-parallel run, stands inside a loop.
-The backward pass runs in a few segments, so that only one segment's dz exists at a time.
+in float32. No gradient of a weight, hence no collective of a data-parallel run, stands inside a
+loop. The backward pass runs in a few segments, so that only one segment's dz exists at a time.
 """
 
 from functools import partial, reduce
@@ -55,7 +55,7 @@ def supports_deferred(cell: Any, state: State) -> bool:
 
 
 def run_deferred(cell: Any, plan: Plan, reverse: bool, unroll: int | None) -> tuple[State, State]:
-    """The final state and all states of a gated cell, differentiable in reverse by the deferred rule.
+    """The final state and all states of a gated cell, with the deferred rule in reverse.
 
     Example:
         >>> from rnn_jax import cells
@@ -162,7 +162,7 @@ def _previous(state: State, states: State, begin: int, end: int, reverse: bool) 
 
 
 def _with_none(tree: PyTree, inexact: list[jax.Array]) -> PyTree:
-    """A tree of the given gradients, None (no gradient) where a leaf is whole-numbered or boolean."""
+    """A tree of the given gradients, None (no gradient) at whole-numbered and boolean leaves."""
     leaves, treedef = jax.tree.flatten(tree)
     new = iter(inexact)
     floating = (jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves)

@@ -1,4 +1,4 @@
-"""The two halves of the deferred gradient: back through a chunk of states, then the weights at once."""
+"""The halves of the deferred gradient: back through a chunk of states, then all weights at once."""
 
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from rnn_jax.cells import base
 from rnn_jax.drivers.common import Inputs, cast_like, split_inexact, widen
 from rnn_jax.ops.linear import matmul, wider
 from rnn_jax.ops.masks import select
+from rnn_jax.ops.types import explicit_sharding
 from rnn_jax.typing import Params, PyTree, State
 
 
@@ -139,6 +140,7 @@ def weight_gradients(
         d_r.astype(w_h.dtype),
         ((leading, leading), ((), ())),
         preferred_element_type=d_r.dtype,
+        out_sharding=explicit_sharding(w_h),
     )
     total = [a + _wide(b) for a, b in zip(total, vjp(d_w_h.astype(w_h.dtype))[0], strict=True)]
 

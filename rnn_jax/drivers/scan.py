@@ -31,16 +31,16 @@ def scan(
 
         s_t = step(params, s_{t-1}, encode(params, x_t)),   y_t = readout(params, s_t)
 
-    Steps that are not real (``t >= lengths`` or ``mask`` False) hold the state and give zero outputs;
-    what stands there, NaN included, changes nothing, not even gradients. A row of length 0 keeps its
-    initial state.
+    Steps that are not real (``t >= lengths`` or ``mask`` False) hold the state and give zero
+    outputs; what stands there, NaN included, changes nothing, not even gradients. A row of length 0
+    keeps its initial state.
 
-    For gated cells (LSTM, GRU, ...) the backward pass is the *chunked deferred gradient*: it keeps only
-    the states, recomputes the gates of a chunk with one matrix product, and forms the gradient of all
-    weights after the loop. It is faster, smaller and, in bfloat16, far more accurate than
+    For gated cells (LSTM, GRU, ...) the backward pass is the *chunked deferred gradient*: it keeps
+    only the states, recomputes the gates of a chunk with one matrix product, and forms the gradient
+    of all weights after the loop. It is faster, smaller and, in bfloat16, far more accurate than
     differentiating the loop, and the same to rounding. It is a reverse-mode rule: it can be
-    differentiated again in reverse; for forward mode (``jax.jvp``, ``jax.jacfwd``, ``jax.hessian``) pass
-    ``gradient="autodiff"``.
+    differentiated again in reverse; for forward mode (``jax.jvp``, ``jax.jacfwd``, ``jax.hessian``)
+    pass ``gradient="autodiff"``.
 
     Args:
         cell: A cell.
@@ -50,20 +50,23 @@ def scan(
         lengths: Real steps of each row, (*B,), integer in 0..T.
         mask: Which steps are real, (T, *B) bool; with ``lengths``, both must hold.
         reset: (T, *B) bool; True restarts the row from the cell's initial state before that step.
-        reverse: Run from the last step to the first; outputs stay aligned with xs. With right-padded
-            rows this is the backward half of a bidirectional network: nothing is flipped.
+        reverse: Run from the last step to the first; outputs stay aligned with xs. With
+            right-padded rows this is the backward half of a bidirectional network: nothing is
+            flipped.
         key: Draws the noise of stochastic cells (zoneout, dropout); None for evaluation.
         unroll: Steps laid out in one iteration of the loop; None chooses.
-        remat: What the backward pass recomputes instead of storing: "step" (stores one state for each
-            step), "sqrt" or a number of steps (stores one state for each such chunk). It implies
-            ``gradient="autodiff"``. None for the driver's own choice.
-        gradient: "deferred" (where the cell is gated) or "autodiff", plain differentiation of the loop.
+        remat: What the backward pass recomputes instead of storing: "step" (stores one state for
+            each step), "sqrt" or a number of steps (stores one state for each such chunk). It
+            implies ``gradient="autodiff"``. None for the driver's own choice.
+        gradient: "deferred" (where the cell is gated) or "autodiff", plain differentiation of the
+            loop.
 
     Returns:
         The final state, leaves (*B, ...), and the outputs (T, *B, O).
 
     Raises:
-        ValueError: If an argument does not fit the cell or the inputs; the message says what and how.
+        ValueError: If an argument does not fit the cell or the inputs; the message says what and
+            how.
 
     Example:
         >>> import jax.numpy as jnp
@@ -108,7 +111,7 @@ def _run_plain(cell: Any, plan: Plan, reverse: bool, unroll: int) -> tuple[State
 
 
 def _run_remat(cell: Any, plan: Plan, size: int, reverse: bool, unroll: int) -> tuple[State, State]:
-    """Chunks of ``size`` steps under ``jax.checkpoint``; only the state between chunks is stored."""
+    """Chunks of ``size`` steps under ``jax.checkpoint``: only the states between them are kept."""
     run = jax.checkpoint(partial(run_steps, cell, reverse, unroll), prevent_cse=False)
 
     def body(state: State, inputs: Inputs) -> tuple[State, State]:

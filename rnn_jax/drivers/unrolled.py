@@ -1,4 +1,4 @@
-"""``unrolled``: a cell over time by a Python loop; the reference, and the other side of the benchmark."""
+"""``unrolled``: a cell over time by a Python loop; the reference to which all else is compared."""
 
 from typing import Any
 
@@ -24,9 +24,9 @@ def unrolled(
 ) -> tuple[State, jax.Array]:
     """Run a cell over a sequence by a Python loop, every step encoded by itself.
 
-    The same result as ``scan``, which names the arguments; under ``jit`` the program grows with T, and
-    so does its compile time (minutes at T = 128). Use it to check, to debug with prints, and where T
-    is a handful.
+    The same result as ``scan``, which names the arguments; under ``jit`` the program grows with T,
+    and so does its compile time (minutes at T = 128). Use it to check, to debug with prints, and
+    where T is a handful.
 
     Example:
         >>> from rnn_jax import cells

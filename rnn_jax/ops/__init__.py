@@ -11,5 +11,6 @@ from rnn_jax.ops.masks import length_mask as length_mask
 from rnn_jax.ops.masks import select as select
 from rnn_jax.ops.norm import layer_norm as layer_norm
 from rnn_jax.ops.types import batch_like as batch_like
+from rnn_jax.ops.types import explicit_sharding as explicit_sharding
 from rnn_jax.ops.types import vary_like as vary_like
 from rnn_jax.ops.types import varying_axes as varying_axes

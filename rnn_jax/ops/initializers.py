@@ -1,8 +1,8 @@
 """Initialisers as values: frozen dataclasses called as ``init(key, shape, dtype)``.
 
-JAX's own initialisers are closures, equal only to themselves; these are equal when their fields are,
-so two equal cells are one static argument and nothing is traced twice. All draw in float32 or wider
-and cast at the end, so they work in bfloat16 (a QR decomposition does not).
+JAX's own initialisers are closures, equal only to themselves; these are equal when their fields
+are, so two equal cells are one static argument and nothing is traced twice. All draw in float32 or
+wider and cast at the end, so they work in bfloat16 (a QR decomposition does not).
 """
 
 import math
@@ -37,7 +37,8 @@ class Zeros:
 class Glorot:
     """Uniform on +-scale * sqrt(6 / (fan_in + fan_out)), the fans being the last two axes.
 
-    Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, 2010.
+    Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks,
+    2010.
 
     Example:
         >>> bool(abs(Glorot()(jax.random.key(0), (3, 5), jnp.float32)).max() <= (6 / 8) ** 0.5)
@@ -53,7 +54,7 @@ class Glorot:
 
 @dataclass(frozen=True, kw_only=True)
 class Uniform:
-    """Uniform on [-bound, bound). PyTorch's recurrent layers use bound = 1 / sqrt(H) for everything.
+    """Uniform on [-bound, bound). PyTorch's recurrent layers use 1 / sqrt(H) for everything.
 
     Example:
         >>> bool(abs(Uniform(bound=0.1)(jax.random.key(0), (3, 5), jnp.float32)).max() <= 0.1)
@@ -70,8 +71,8 @@ class Uniform:
 class Orthogonal:
     """A random matrix with orthonormal rows or columns (whichever are fewer), times ``scale``.
 
-    The Q of the QR decomposition of a Gaussian matrix, signs fixed by the diagonal of R, so that it is
-    uniform over the orthogonal group (Mezzadri 2007). A square one keeps the norm of the state:
+    The Q of the QR decomposition of a Gaussian matrix, signs fixed by the diagonal of R, so that it
+    is uniform over the orthogonal group (Mezzadri 2007). A square one keeps the norm of the state:
     Henaff, Szlam and LeCun, Recurrent orthogonal networks and long-memory tasks, 2016.
 
     Example:
@@ -95,7 +96,8 @@ class Orthogonal:
 class Identity:
     """``scale`` on the diagonal, zero elsewhere: the IRNN when the activation is ReLU.
 
-    Le, Jaitly and Hinton, A simple way to initialize recurrent networks of rectified linear units, 2015.
+    Le, Jaitly and Hinton, A simple way to initialize recurrent networks of rectified linear units,
+    2015.
 
     Example:
         >>> Identity(scale=0.5)(jax.random.key(0), (2, 2), jnp.float32).tolist()
@@ -112,7 +114,7 @@ class Identity:
 
 @dataclass(frozen=True, kw_only=True)
 class SpectralRadius:
-    """A sparse Gaussian matrix scaled to a given spectral radius: the reservoir of an echo state network.
+    """A sparse Gaussian matrix of a given spectral radius: an echo state network's reservoir.
 
         w <- radius * w / max |eigenvalue of w|
 
@@ -152,8 +154,8 @@ def per_gate(
 ) -> jax.Array:
     """Initialise each gate's block of columns by itself: (D, num_gates * H) from blocks (D, H).
 
-    An orthogonal (H, 4H) matrix has orthonormal *rows*, which makes no gate's block orthogonal; this
-    makes every block so.
+    An orthogonal (H, 4H) matrix has orthonormal *rows*, which makes no gate's block orthogonal;
+    this makes every block so.
 
     Example:
         >>> w = per_gate(Identity(), jax.random.key(0), (2, 4), 2, jnp.float32)
@@ -166,9 +168,12 @@ def per_gate(
 
 
 def chrono(key: jax.Array, size: int, max_time: float, dtype: DType = jnp.float32) -> jax.Array:
-    """Forget-gate biases for memories of up to ``max_time`` steps: log(u), u uniform on [1, max_time - 1).
+    """Forget-gate biases for memories of up to ``max_time`` steps.
 
-    The input gate takes the negative. Tallec and Ollivier, Can recurrent neural networks warp time?, 2018.
+        b = log(u),   u uniform on [1, max_time - 1)
+
+    The input gate takes the negative. Tallec and Ollivier, Can recurrent neural networks warp
+    time?, 2018.
 
     Example:
         >>> b = chrono(jax.random.key(0), 100, 50.0)

@@ -1,8 +1,8 @@
 """Products and sums that say their dtype and their broadcasting.
 
 The rule of the whole library: *matrix products run in the dtype of the weights, everything else in
-the dtype of the data*. So bfloat16 weights give bfloat16 products whatever the state's precision, and
-a float32 state is never rounded by them.
+the dtype of the data*. So bfloat16 weights give bfloat16 products whatever the state's precision,
+and a float32 state is never rounded by them.
 """
 
 from functools import reduce
@@ -42,8 +42,8 @@ def matmul(x: jax.Array, w: jax.Array) -> jax.Array:
         w: Weights (D, G).
 
     Returns:
-        (..., G), in the wider of the two dtypes; the products are taken in ``w.dtype`` and accumulated
-        in the result's.
+        (..., G), in the wider of the two dtypes; the products are taken in ``w.dtype`` and
+        accumulated in the result's.
 
     Example:
         >>> matmul(jnp.ones((2, 3), jnp.float32), jnp.ones((3, 4), jnp.bfloat16)).dtype
@@ -84,8 +84,8 @@ def affine(x: jax.Array, w: jax.Array, b: jax.Array | None) -> jax.Array:
         b: Bias (G,), or None for none.
 
     Returns:
-        (..., G) in float32 or wider: pre-activations are summed, and so is the bias' gradient, which
-        loses all its digits in bfloat16.
+        (..., G) in float32 or wider: pre-activations are summed, and so is the bias' gradient,
+        which loses all its digits in bfloat16.
 
     Example:
         >>> affine(jnp.ones((2, 3)), jnp.ones((3, 4)), jnp.ones((4,))).tolist()[0]

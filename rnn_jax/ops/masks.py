@@ -34,8 +34,8 @@ def select(condition: jax.Array, yes: PyTree, no: PyTree) -> PyTree:
         no: The same tree, or a tree of scalars.
 
     Returns:
-        A tree like ``yes``. It is a selection and no product, so NaN and inf on the side that is not
-        taken do not show, neither in values nor, where both sides are finite, in gradients.
+        A tree like ``yes``. It is a selection and no product, so NaN and inf on the side that is
+        not taken do not show, neither in values nor, where both sides are finite, in gradients.
 
     Example:
         >>> select(jnp.array([True, False]), jnp.ones((2, 2)), jnp.zeros((2, 2))).tolist()

@@ -9,7 +9,9 @@ from rnn_jax.ops.linear import scale, shift, wider
 def layer_norm(
     x: jax.Array, gain: jax.Array, bias: jax.Array | None = None, epsilon: float = 1e-5
 ) -> jax.Array:
-    """Layer normalisation: ``gain * (x - mean(x)) / sqrt(var(x) + epsilon) + bias`` over the last axis.
+    """Layer normalisation over the last axis.
+
+        y = gain * (x - mean(x)) / sqrt(var(x) + epsilon) + bias
 
     Args:
         x: (..., H).

@@ -1,11 +1,12 @@
-"""Array types beyond shape and dtype: the sharding of Explicit meshes and the varying axes of shard_map.
+"""Array types beyond shape and dtype: sharding on Explicit meshes, varying axes in shard_map.
 
 A carry of ``lax.scan`` made inside a library must have the type of what the loop computes, or JAX
-refuses it under ``jax.set_mesh`` and ``jax.shard_map``. These helpers read the type from the inputs.
+refuses it under ``jax.set_mesh`` and ``jax.shard_map``. These helpers read the type from the
+inputs.
 """
 
 import jax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from rnn_jax.typing import PyTree
 
@@ -39,6 +40,18 @@ def vary_like(tree: PyTree, like: jax.Array) -> PyTree:
         return jax.lax.pcast(leaf, missing, to="varying") if missing else leaf
 
     return jax.tree.map(one, tree) if axes else tree
+
+
+def explicit_sharding(x: jax.Array) -> NamedSharding | None:
+    """The sharding of a value on a mesh of Explicit axes, to pass as ``out_sharding``; else None.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> explicit_sharding(jnp.zeros(3)) is None
+        True
+    """
+    sharding = jax.typeof(x).sharding
+    return sharding if AxisType.Explicit in sharding.mesh.axis_types else None
 
 
 def batch_like(tree: PyTree, xs: jax.Array, batch_ndim: int) -> PyTree:

@@ -22,7 +22,7 @@ RESET = jnp.array(  # at the start, in the middle, twice in a row, at the end
 
 
 class Case(NamedTuple):
-    """A cell with parameters off their special starting values, a state it has reached, and inputs."""
+    """A cell with parameters off their starting values, a state that it has reached, and inputs."""
 
     cell: Any
     params: Any
@@ -57,7 +57,7 @@ def make_case(
 
 
 def assert_same(found: Any, expected: Any, tolerance: float = 1e-12, what: str = "") -> None:
-    """Equal trees, dtypes and shapes, and values to ``tolerance`` of the larger of 1 and the largest."""
+    """Equal trees, dtypes, shapes; values to ``tolerance`` times the larger of 1 and the largest."""
     flat, treedef = jax.tree_util.tree_flatten_with_path(expected)
     assert treedef == jax.tree.structure(found), f"{what}: {treedef} != {jax.tree.structure(found)}"
     for (path, want), have in zip(flat, jax.tree.leaves(found)):

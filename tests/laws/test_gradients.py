@@ -23,7 +23,7 @@ def split(tree):
 
 
 def loss_of(cell, driver, **options):
-    """A loss in which every output and every floating leaf of the final state counts differently."""
+    """A loss in which every output and every leaf of the final state counts differently."""
 
     def loss(params, state, xs):
         final, ys = driver(cell, params, xs, state, **options)

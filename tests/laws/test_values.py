@@ -86,7 +86,7 @@ def test_all_roads_equal_the_loop(name):
     final, ys = found["reset"]
     fresh = cell.initial_state(params, (1,))
     for row in range(NUM_ROWS):
-        now, t = rows_of(state, row), 0
+        now = rows_of(state, row)
         starts = [t for t in every if bool(RESET[t, row])]
         for begin, end in zip([0, *starts], [*starts, NUM_STEPS]):
             now = fresh if begin in starts else now
