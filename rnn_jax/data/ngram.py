@@ -76,3 +76,14 @@ def floors(train: np.ndarray, held_out: np.ndarray, vocab_size: int) -> dict[str
         ['3-gram', '5-gram']
     """
     return {f"{n}-gram": witten_bell(train, held_out, n, vocab_size) for n in (3, 5)}
+
+
+def compared(loss: float, floors: dict[str, float]) -> str:
+    """A loss in nats and bits per character, beside the floors.
+
+    Example:
+        >>> compared(math.log(2), {"3-gram": 0.9})
+        '0.6931 nats = 1.0000 bits per character (3-gram 0.900 nats)'
+    """
+    beside = ", ".join(f"{name} {nats:.3f} nats" for name, nats in floors.items())
+    return f"{loss:.4f} nats = {bits(loss):.4f} bits per character ({beside})"

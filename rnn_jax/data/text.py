@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_jax.data import ngram
 from rnn_jax.data.errors import InputError
 
 
@@ -137,7 +139,8 @@ def split(tokens: np.ndarray) -> Split:
     return Split(tokens[:cut], tokens[cut - 1 :])
 
 
-class Corpus(NamedTuple):
+@dataclass(frozen=True)
+class Corpus:
     """A text ready to train on."""
 
     vocabulary: Vocabulary  # of the whole text
@@ -145,18 +148,25 @@ class Corpus(NamedTuple):
     held_out: np.ndarray  # (1 + M,): the last tenth, after one token of context
     digest: str  # equal for equal texts
 
+    @cached_property
+    def floors(self) -> dict[str, float]:
+        """What n-grams reach on the held-out tenth, in nats per character, by name."""
+        return ngram.floors(self.train, self.held_out[1:], self.vocabulary.size)
 
-def load_corpus(path: str | Path | None) -> Corpus:
+
+def load_corpus(path: str | Path | None, digest: str | None = None) -> Corpus:
     """Reads a text, or takes the built-in one, and splits it.
 
     Args:
         path: a text file in UTF-8, or None for `builtin_text()`.
+        digest: that of the text that is expected, if one is.
 
     Returns:
         Corpus.
 
     Raises:
-        InputError: if the file cannot be used, as `read_text` and `split` say.
+        InputError: if the file cannot be used, as `read_text` and `split` say, or if it is
+            another text than expected.
 
     Example:
         >>> corpus = load_corpus(None)
@@ -164,9 +174,11 @@ def load_corpus(path: str | Path | None) -> Corpus:
         'The "assert" statement'
     """
     text = builtin_text() if path is None else read_text(path)
+    found = hashlib.sha256(text.encode()).hexdigest()[:16]
+    if digest not in (None, found):
+        raise InputError(f"data: {path or 'the built-in text'} is not the text of this run")
     vocabulary = Vocabulary.of(text)
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return Corpus(vocabulary, *split(vocabulary.encode(text)), digest)
+    return Corpus(vocabulary, *split(vocabulary.encode(text)), found)
 
 
 class Chunk(NamedTuple):
@@ -211,7 +223,7 @@ class Streams:
             raise InputError(
                 f"batch_size {self.batch_size} and chunk_size {self.chunk_size} must be positive"
             )
-        needed = self.batch_size * self.chunk_size + 1
+        needed = self.tokens_per_chunk + 1
         if self.tokens.size < needed:
             raise InputError(
                 f"data: {self.tokens.size} characters to train on do not fill one batch of "
@@ -221,7 +233,11 @@ class Streams:
 
     @property
     def chunks_per_epoch(self) -> int:
-        return (self.tokens.size - 1) // (self.batch_size * self.chunk_size)
+        return (self.tokens.size - 1) // self.tokens_per_chunk
+
+    @property
+    def tokens_per_chunk(self) -> int:
+        return self.batch_size * self.chunk_size
 
     def chunk(self, step: int) -> Chunk:
         """The chunk of step 0, 1, ..., without end."""

@@ -2,12 +2,12 @@
 
 from rnn_jax.train import cli as cli
 from rnn_jax.train.checkpoint import Checkpoints as Checkpoints
-from rnn_jax.train.checkpoint import restore as restore
 from rnn_jax.train.loop import loop as loop
 from rnn_jax.train.optimizers import clipped_adam as clipped_adam
 from rnn_jax.train.plot import loss_curve as loss_curve
 from rnn_jax.train.progress import Progress as Progress
 from rnn_jax.train.run import Run as Run
-from rnn_jax.train.run import read_config as read_config
+from rnn_jax.train.run import SavedRun as SavedRun
 from rnn_jax.train.run import read_metrics as read_metrics
+from rnn_jax.train.run import read_run as read_run
 from rnn_jax.train.stop import StopSignal as StopSignal

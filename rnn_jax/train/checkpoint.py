@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 import jax
 import numpy as np
-import orbax.checkpoint as ocp  # type: ignore[import-untyped]
+import orbax.checkpoint as ocp
 
 from rnn_jax.data.errors import InputError
 from rnn_jax.typing import PyTree
@@ -112,7 +112,7 @@ class Checkpoints:
         self._manager.save(
             step,
             args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), meta=ocp.args.JsonSave(meta)
+                state=ocp.args.StandardSave([state]), meta=ocp.args.JsonSave(meta)
             ),
             force=True,
         )
@@ -142,8 +142,8 @@ class Checkpoints:
                         f"{self.directory / str(step)} belongs to another configuration: "
                         + "; ".join(different)
                     )
-                abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
-                state = self._read(step, state=ocp.args.StandardRestore(abstract))["state"]
+                abstract = jax.tree.map(ocp.utils.to_shape_dtype_struct, [like])
+                [state] = self._read(step, state=ocp.args.StandardRestore(abstract))["state"]
                 if checksum(state) != meta["crc32"]:
                     raise ValueError("the checksum is wrong")
             except InputError:
@@ -183,24 +183,3 @@ class Checkpoints:
 
     def __exit__(self, *exception: object) -> None:
         self.close()
-
-
-def restore(directory: str | Path, config: Mapping[str, Any], like: PyTree) -> Restored:
-    """Restores the newest checkpoint for reading only, even while the run goes on.
-
-    Args:
-        directory, config, like: as for Checkpoints and its `restore_latest`.
-
-    Raises:
-        InputError: if there is no checkpoint, or as `restore_latest` says.
-
-    Example:
-        >>> restore("no/such/run/checkpoints", {}, {})
-        Traceback (most recent call last):
-        rnn_jax.data.errors.InputError: no checkpoint yet in no/such/run/checkpoints
-    """
-    if Path(directory).is_dir():
-        with Checkpoints(directory, config, read_only=True) as checkpoints:
-            if restored := checkpoints.restore_latest(like):
-                return restored
-    raise InputError(f"no checkpoint yet in {directory}")

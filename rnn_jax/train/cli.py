@@ -1,17 +1,61 @@
 """The command line of a script: commands, presets, flags from a dataclass, errors in one line."""
 
 import contextlib
+import dataclasses
 import inspect
 import io
 import sys
+import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 from rnn_jax.data.errors import InputError
 
-T = TypeVar("T")
 # Exit status. After INTERRUPTED the same command goes on; after DIVERGED other settings may help.
 DONE, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 4, 42
+
+
+class Range(NamedTuple):
+    """The values that a field of a configuration may take: `Annotated[int, Range(1, 9)]`."""
+
+    low: float
+    high: float = float("inf")
+
+
+Count = Annotated[int, Range(1)]  # 1, 2, ...
+Natural = Annotated[int, Range(0)]  # 0, 1, ...
+Rate = Annotated[float, Range(1e-30, 1e30)]  # above 0
+Weight = Annotated[float, Range(0.0, 1e30)]  # 0 or above
+Probability = Annotated[float, Range(0.0, 0.999)]  # below 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """Options of a command that reads what a run has saved.
+
+    Example:
+        >>> Saved(run_dir=Path("runs/1"))
+        Saved(run_dir=PosixPath('runs/1'), data=None)
+    """
+
+    run_dir: Path | None = None  # where the run is; default runs/SCRIPT/PRESET
+    data: Path | None = None  # its data, if they are no longer where they were
+
+
+@dataclasses.dataclass(frozen=True)
+class Prompt(Saved):
+    """Options of a command that continues a text.
+
+    Example:
+        >>> Prompt(prime="The ").temperature
+        0.8
+    """
+
+    prime: str = "\n"  # what is continued
+    temperature: Weight = 0.8  # below 1 more cautious; 0 always the most probable character
+    length: Count = 500  # characters
+    seed: Natural = 0
 
 
 def main(
@@ -22,14 +66,15 @@ def main(
 ) -> int:
     """Runs one command of a script: `prog [COMMAND] [--preset NAME] [--flag VALUE ...]`.
 
-    A command is a function of one frozen dataclass, whose fields become the flags; the first is
-    the default. Bad input of any kind is one line on standard error and status 2.
+    A command is a function of one frozen dataclass, whose fields become the flags; the first
+    command may be left out. `--preset` chooses one of several values of the first command's
+    dataclass. A field `run_dir` that is None becomes runs/SCRIPT/PRESET. Bad input of any kind is
+    one line on standard error and status 2.
 
     Args:
-        prog: how the script is called.
+        prog: how the script is called; SCRIPT is its last word after a point.
         commands: the functions; their names and docstrings are the commands' and their help.
-        presets: values by name of the dataclass that `--preset` chooses among, in the commands
-            that take that dataclass.
+        presets: values of the first command's dataclass by name, the default first.
         argv: the arguments; those of the process by default.
 
     Returns:
@@ -39,76 +84,73 @@ def main(
         >>> from dataclasses import dataclass
         >>> @dataclass(frozen=True)
         ... class Config:
-        ...     steps: int = 3  # how many
+        ...     run_dir: Path | None = None  # where to
+        ...     steps: Count = 3  # how many
         >>> def train(config: Config):
-        ...     print("training for", config.steps)
-        >>> main("train.py", [train], {"default": Config()}, ["--steps", "5"])
-        training for 5
+        ...     print(f"training for {config.steps} steps in {config.run_dir}")
+        >>> main("python -m experiments.x", [train], {"small": Config()}, ["--steps", "5"])
+        training for 5 steps in runs/x/small
         0
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     by_name = {command.__name__: command for command in commands}
     name = arguments.pop(0) if arguments and arguments[0] in by_name else next(iter(by_name))
+    others = ", ".join(other for other in by_name if other != name)
+    about = inspect.cleandoc(by_name[name].__doc__ or "").replace("\n", " ")
+    about += f"\n\n--preset {{{','.join(presets)}}} chooses the defaults."
+    about += f" Other commands: {others}." if others else ""
     try:
-        return by_name[name](_options(prog, name, by_name, presets, arguments)) or DONE
+        preset = _take_preset(arguments, presets)
+        options = _parse(by_name[name], presets[preset], arguments, f"{prog} {name}", about)
+        if getattr(options, "run_dir", ...) is None:
+            script = prog.split()[-1].split(".")[-1]
+            options = dataclasses.replace(options, run_dir=Path("runs") / script / preset)
+        return by_name[name](options) or DONE
     except InputError as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)
-        return BAD_INPUT
+        message, status = str(error), BAD_INPUT
     except FloatingPointError as error:
-        print(f"{prog}: error: {error}", file=sys.stderr)
-        return DIVERGED
+        message, status = str(error), DIVERGED
     except ModuleNotFoundError as error:
         if error.name not in ("tyro", "tqdm", "matplotlib"):
             raise
-        hint = "pip install 'rnn_jax[experiments]'"
-        print(f"{prog}: error: {error.name} is not installed: {hint}", file=sys.stderr)
-        return BAD_INPUT
+        message = f"{error.name} is not installed: pip install 'rnn_jax[experiments]'"
+        status = BAD_INPUT
+    print(f"{prog}: error: {message}", file=sys.stderr)
+    return status
 
 
-def _options(
-    prog: str,
-    name: str,
-    commands: Mapping[str, Callable[[Any], int | None]],
-    presets: Mapping[str, Any],
-    arguments: list[str],
+def _take_preset(arguments: list[str], presets: Mapping[str, Any]) -> str:
+    """Takes --preset NAME or --preset=NAME out of the arguments; the default if it is not there."""
+    for i, argument in enumerate(arguments):
+        flag, equals, chosen = argument.partition("=")
+        if flag == "--preset":
+            chosen = chosen if equals else "".join(arguments[i + 1 : i + 2])
+            if chosen not in presets:
+                raise InputError(f"--preset: {chosen!r} is not one of {', '.join(presets)}")
+            del arguments[i : i + (1 if equals else 2)]
+            return chosen
+    return next(iter(presets))
+
+
+def _parse(
+    command: Callable[[Any], int | None], preset: Any, arguments: list[str], prog: str, about: str
 ) -> Any:
-    """The dataclass of a command, filled from its preset and the arguments."""
-    (parameter, *_) = inspect.signature(commands[name], eval_str=True).parameters.values()
-    default = presets[_preset(arguments, presets)] if presets else None
-    if type(default) is not parameter.annotation:
-        default = None
-    about = inspect.cleandoc(commands[name].__doc__ or "").split("\n\n")[0].replace("\n", " ")
-    others = ", ".join(f"{other} ..." for other in commands if other != name)
-    if others:
-        about += f" Other commands: {others}"
-    return _parse(parameter.annotation, arguments, f"{prog} {name}", about, default)
-
-
-def _preset(arguments: Sequence[str], presets: Mapping[str, Any]) -> str:
-    """The last --preset among the arguments; the first of all presets if there is none."""
-    chosen = next(iter(presets))
-    for here, following in zip(arguments, [*arguments[1:], ""]):
-        if here == "--preset":
-            chosen = following
-        elif here.startswith("--preset="):
-            chosen = here.removeprefix("--preset=")
-    if chosen not in presets:
-        raise InputError(f"--preset: {chosen!r} is not one of {', '.join(presets)}")
-    return chosen
-
-
-def _parse(kind: Any, arguments: Sequence[str], prog: str, about: str, default: Any) -> Any:
+    """The dataclass that a command takes, filled from preset and arguments."""
     import tyro
 
+    (parameter, *_) = inspect.signature(command, eval_str=True).parameters.values()
+    kind = parameter.annotation
+    default = preset if type(preset) is kind else kind()
     said = io.StringIO()
-    settings = {} if default is None else {"default": default}
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(kind, args=arguments, prog=prog, description=about, **settings)
+            options = tyro.cli(kind, default=default, args=arguments, prog=prog, description=about)
     except SystemExit as error:
         if not error.code:
             raise  # after --help
         raise InputError(_first_paragraph(said.getvalue())) from None
+    check_ranges(options)
+    return options
 
 
 def _first_paragraph(box: str) -> str:
@@ -118,12 +160,11 @@ def _first_paragraph(box: str) -> str:
     return " ".join(rows[:end])
 
 
-def check_range(options: Any, **ranges: tuple[float, float]) -> None:
-    """Refuses fields of a dataclass that lie outside their range.
+def check_ranges(options: Any) -> None:
+    """Refuses fields of a dataclass that lie outside the `Range` of their annotation.
 
     Args:
         options: the dataclass.
-        **ranges: smallest and largest value by name of the field; for a tuple, of each element.
 
     Raises:
         InputError: naming the flag, its value and the range.
@@ -132,14 +173,14 @@ def check_range(options: Any, **ranges: tuple[float, float]) -> None:
         >>> from dataclasses import dataclass
         >>> @dataclass(frozen=True)
         ... class Config:
-        ...     dropout: float = 1.5
-        >>> check_range(Config(), dropout=(0, 0.9))
+        ...     dropout: Annotated[float, Range(0, 0.9)] = 0.0
+        >>> check_ranges(Config(dropout=1.5))
         Traceback (most recent call last):
         rnn_jax.data.errors.InputError: --dropout: 1.5 does not lie in 0..0.9
     """
-    for name, (low, high) in ranges.items():
-        value = getattr(options, name)
-        for number in value if isinstance(value, tuple) else (value,):
-            if not low <= number <= high:  # also refuses nan
-                flag = name.replace("_", "-")
-                raise InputError(f"--{flag}: {number} does not lie in {low}..{high}")
+    hints = typing.get_type_hints(type(options), include_extras=True)
+    for field in dataclasses.fields(options):
+        value, flag = getattr(options, field.name), "--" + field.name.replace("_", "-")
+        for note in getattr(hints[field.name], "__metadata__", ()):
+            if isinstance(note, Range) and not note.low <= value <= note.high:  # nan is refused too
+                raise InputError(f"{flag}: {value} does not lie in {note.low}..{note.high}")

@@ -63,7 +63,7 @@ class Progress:
             print(self._bar, file=self._file, flush=True)
 
     def _open(self, step: int, now: float) -> None:
-        from tqdm import tqdm  # type: ignore[import-untyped]
+        from tqdm import tqdm
 
         terminal = self._file.isatty()
         self._start = now

@@ -4,15 +4,21 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Self
+from typing import IO, Any, Self, TypeVar
 
 import jax
 
 from rnn_jax.data.errors import InputError
 from rnn_jax.train.checkpoint import Checkpoints, Restored, differences
+from rnn_jax.train.plot import loss_curve
 from rnn_jax.typing import PyTree
 
+C = TypeVar("C")
+S = TypeVar("S")
+_CONFIG, _CHECKPOINTS = "config.json", "checkpoints"
+_PLACES = ("run_dir", "data")  # fields of a configuration that say where, not what
 _GROWING = ("metrics.jsonl", "samples.txt")  # files that grow line by line as the run goes on
 
 
@@ -22,6 +28,7 @@ class Run:
         config.json     the configuration
         metrics.jsonl   one JSON object per line: step, loss, ...
         samples.txt     what the model wrote as it learnt
+        curve.png       loss over the steps
         checkpoints/    see Checkpoints
 
     A new or empty directory is set up. One that holds a run of the same configuration is resumed:
@@ -30,9 +37,10 @@ class Run:
     else, or that another process is training in, is refused and left as it is.
 
     Args:
-        directory: the run directory.
-        config: what the run depends on; JSON values.
-        notes: written into config.json too, but not compared.
+        config: dataclass of the run. Its field `run_dir` is the directory; this and `data` say
+            where something lies, not what it is, and may change when a run is resumed.
+        digest: what the data are; must agree like the other fields.
+        notes: written into config.json too, but not compared; JSON values.
         keep: number of checkpoints kept.
 
     Raises:
@@ -41,46 +49,58 @@ class Run:
 
     Example:
         >>> import tempfile
+        >>> @dataclass(frozen=True)
+        ... class Config:
+        ...     run_dir: str
+        ...     hidden_size: int = 8
         >>> with tempfile.TemporaryDirectory() as directory:
-        ...     with Run(directory, {"seed": 0}) as run:
+        ...     with Run(Config(directory)) as run:
         ...         run.log(1, loss=2.5)
         ...     print((Path(directory) / "metrics.jsonl").read_text(), end="")
+        ...     print(read_run(directory).config(Config).hidden_size)
         {"step": 1, "loss": 2.5}
+        8
     """
 
     def __init__(
         self,
-        directory: str | Path,
-        config: Mapping[str, Any],
+        config: Any,
+        digest: str = "",
         notes: Mapping[str, Any] | None = None,
         keep: int = 2,
     ):
-        self.path = Path(directory)
+        self.path = Path(config.run_dir)
         self._pending: list[dict[str, Any]] = []
-        config = json.loads(json.dumps(dict(config)))  # tuples become lists, as in the file
+        settings = {name: x for name, x in asdict(config).items() if name not in _PLACES}
+        settings = json.loads(json.dumps(settings | {"data_digest": digest}))  # as in the file
+        data = getattr(config, "data", None)
+        places = {"data": data and str(Path(data).absolute())}
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if (self.path / "config.json").exists():
-                stored = read_config(self.path).config
-                if different := differences(stored, config):
-                    raise InputError(
-                        f"run_dir: {self.path} holds a run of another configuration: "
-                        f"{'; '.join(different)}; choose another run_dir or the same settings"
-                    )
+            if (self.path / _CONFIG).exists():
+                self._refuse_others(settings)
             elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
                 raise InputError(
-                    f"run_dir: {self.path} is not empty and holds no config.json; choose another"
+                    f"run_dir: {self.path} is not empty and holds no {_CONFIG}; choose another"
                 )
             else:
-                self.write("config.json", {"config": config, "notes": dict(notes or {})})
+                self.write(_CONFIG, {"config": settings, "notes": {**places, **(notes or {})}})
             self._lock = _lock(self.path / ".lock")
         except OSError as error:
             raise InputError(f"run_dir: cannot use {self.path}: {error.strerror}") from None
-        self.checkpoints = Checkpoints(self.path / "checkpoints", config, keep)
+        self.checkpoints = Checkpoints(self.path / _CHECKPOINTS, settings, keep)
+
+    def _refuse_others(self, settings: dict[str, Any]) -> None:
+        if different := differences(read_run(self.path).settings, settings):
+            raise InputError(
+                f"run_dir: {self.path} holds a run of another configuration: "
+                f"{'; '.join(different)}; choose another run_dir or the same settings"
+            )
 
     def log(self, step: int, **values: Any) -> None:
         """Notes one line of metrics; arrays stay on the device until `flush`."""
-        self._pending.append({"step": step, **values})
+        names = sorted(values, key=lambda name: name != "loss")  # the loss first
+        self._pending.append({"step": step} | {name: values[name] for name in names})
 
     def flush(self) -> float:
         """Waits for the noted values and writes them to metrics.jsonl; their mean `loss`.
@@ -101,9 +121,14 @@ class Run:
         losses = [line["loss"] for line in lines if "loss" in line]
         return sum(losses) / len(losses) if losses else math.nan
 
-    def append_sample(self, text: str) -> None:
+    def add_sample(self, text: str) -> None:
         """Adds a text to samples.txt."""
         self._append("samples.txt", text)
+
+    def draw(self, floors: Mapping[str, float] | None = None) -> None:
+        """Draws curve.png from all metrics noted so far, with levels to compare with."""
+        self.flush()
+        loss_curve(self.path / "curve.png", read_metrics(self.path), floors, title=self.path.name)
 
     def write(self, name: str, value: Any) -> None:
         """Writes a JSON file at once: a reader sees the old one or the new one, never half."""
@@ -159,30 +184,55 @@ def _lock(path: Path) -> IO[str]:
     return file
 
 
-class Saved(NamedTuple):
-    """What config.json of a run holds."""
+@dataclass(frozen=True)
+class SavedRun:
+    """What a run has saved, for reading; the run may still be going on."""
 
-    config: dict[str, Any]  # what the run depends on
-    notes: dict[str, Any]  # the rest
+    directory: Path
+    settings: dict[str, Any]  # what the run depends on: config.json
+    notes: dict[str, Any]  # the rest of config.json
+
+    def config(self, kind: type[C]) -> C:
+        """The dataclass that the run was configured with.
+
+        Raises:
+            InputError: if `settings` lacks one of its fields.
+        """
+        known = self.settings | {"run_dir": self.directory, "data": self.notes["data"]}
+        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+        if missing := [name for name in names if name not in known]:
+            raise InputError(f"run_dir: {self.directory / _CONFIG} lacks {', '.join(missing)}")
+        return kind(**{name: known[name] for name in names})
+
+    def restore(self, like: S) -> S:
+        """The newest saved state, given one of the same structure; InputError if there is none."""
+        directory = self.directory / _CHECKPOINTS
+        if directory.is_dir():
+            with Checkpoints(directory, self.settings, read_only=True) as checkpoints:
+                if restored := checkpoints.restore_latest(like):
+                    return restored.state
+        raise InputError(f"run_dir: {self.directory} holds no checkpoint yet")
 
 
-def read_config(directory: str | Path) -> Saved:
+def read_run(directory: str | Path | None) -> SavedRun:
     """Reads config.json of a run directory.
 
     Raises:
         InputError: if there is none or it is damaged.
 
     Example:
-        >>> read_config("no/such/run")
+        >>> read_run("no/such/run")
         Traceback (most recent call last):
         rnn_jax.data.errors.InputError: run_dir: no run in no/such/run: config.json is missing
     """
-    path = Path(directory) / "config.json"
+    if directory is None:
+        raise InputError("run_dir: none is given")
+    path = Path(directory) / _CONFIG
     try:
         stored = json.loads(path.read_text("utf-8"))
-        return Saved(dict(stored["config"]), dict(stored["notes"]))
+        return SavedRun(Path(directory), dict(stored["config"]), dict(stored["notes"]))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"run_dir: no run in {directory}: config.json is missing") from None
+        raise InputError(f"run_dir: no run in {directory}: {_CONFIG} is missing") from None
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"run_dir: {path} is damaged: {error}") from None
 
