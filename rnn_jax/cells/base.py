@@ -10,7 +10,10 @@ state are NamedTuples. Any leading batch axes are free everywhere.
 Three capabilities, found by the methods that a cell has:
 
 *gated*: ``recurrent(params) -> w_h`` (H, G) and ``gate(params, state, z, r) -> state``, with
-``step = gate(params, state, z, matmul(state.h, w_h))``. One matrix product, the rest elementwise.
+``step = gate(params, state, z, matmul(h, w_h))``. One matrix product, the rest row by row. Here h
+is ``state.h``, or ``hidden(params, state)`` where a cell has that method: elementwise in the state,
+of no trainable parameter (a unit mask, a nested state). A gate may take ``update``, a function that
+it applies to what is about to be written into the memory (g of an LSTM, n of a GRU): dropout there.
 
 *affine*: ``affine(params, z) -> (a, b)`` with ``step = a * state + b``, leaf by leaf.
 
@@ -141,8 +144,31 @@ def encode(cell: Any, params: Params, x: jax.Array, noise: PyTree = None) -> PyT
     return cell.encode(params, x) if noise is None else cell.encode(params, x, noise)
 
 
+def hidden(cell: Any, params: Params, state: State) -> jax.Array:
+    """What a gated cell multiplies with ``recurrent``: ``state.h``, or what its ``hidden`` says.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.LSTM(input_size=2, hidden_size=3)
+        >>> params = cell.init(jax.random.key(0))
+        >>> hidden(cell, params, cell.initial_state(params)).tolist()
+        [0.0, 0.0, 0.0]
+    """
+    return cell.hidden(params, state) if hasattr(cell, "hidden") else state.h
+
+
+def identity(x: PyTree) -> PyTree:
+    """What a gate applies to its ``update`` when nobody says otherwise.
+
+    Example:
+        >>> identity(3)
+        3
+    """
+    return x
+
+
 def gated_step(cell: Any, params: Params, state: State, z: PyTree) -> State:
-    """The step of a gated cell: ``gate(params, state, z, state.h @ w_h)``.
+    """The step of a gated cell: ``gate(params, state, z, h @ w_h)``.
 
     Example:
         >>> from rnn_jax import cells
@@ -152,7 +178,8 @@ def gated_step(cell: Any, params: Params, state: State, z: PyTree) -> State:
         >>> gated_step(cell, params, state, jnp.zeros(12, jnp.float32)).h.shape
         (3,)
     """
-    return cell.gate(params, state, z, matmul(state.h, cell.recurrent(params)))
+    r = matmul(hidden(cell, params, state), cell.recurrent(params))
+    return cell.gate(params, state, z, r)
 
 
 def zeros(params: jax.Array, batch_shape: tuple[int, ...], *shape: int, wide: bool = False) -> Any:
@@ -177,5 +204,23 @@ def parameter_shapes(cell: Any) -> dict[str, tuple[int, ...]]:
     """
     with jax.ensure_compile_time_eval():
         shapes = jax.eval_shape(cell.init, jax.random.key(0))
-    leaves = jax.tree_util.tree_leaves_with_path(shapes)
+    return _shapes_by_path(shapes)
+
+
+@lru_cache(maxsize=512)
+def state_shapes(cell: Any) -> dict[str, tuple[int, ...]]:
+    """Path and shape, without batch axes, of every leaf of the cell's state.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> state_shapes(cells.LSTM(input_size=2, hidden_size=3))
+        {'.h': (3,), '.c': (3,)}
+    """
+    with jax.ensure_compile_time_eval():
+        shapes = jax.eval_shape(lambda key: cell.initial_state(cell.init(key)), jax.random.key(0))
+    return _shapes_by_path(shapes)
+
+
+def _shapes_by_path(tree: PyTree) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(tree)
     return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in leaves}

@@ -6,10 +6,10 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import zeros
+from rnn_jax.cells.base import identity, zeros
 from rnn_jax.ops.initializers import Glorot, Orthogonal, per_gate
 from rnn_jax.ops.linear import affine, matmul, shift
-from rnn_jax.typing import Initializer
+from rnn_jax.typing import Activation, Initializer
 
 
 class GRUParams(NamedTuple):
@@ -104,12 +104,19 @@ class GRU:
     def recurrent(self, params: GRUParams) -> jax.Array:
         return params.w_h
 
-    def gate(self, params: GRUParams, state: GRUState, z: jax.Array, r: jax.Array) -> GRUState:
+    def gate(
+        self,
+        params: GRUParams,
+        state: GRUState,
+        z: jax.Array,
+        r: jax.Array,
+        update: Activation = identity,
+    ) -> GRUState:
         size = self.hidden_size
         gates = jax.nn.sigmoid(z[..., : 2 * size] + r[..., : 2 * size])
         reset, keep = jnp.split(gates, 2, axis=-1)
         n = jnp.tanh(z[..., 2 * size :] + reset * shift(r[..., 2 * size :], params.b_h))
-        return GRUState(h=keep * state.h + (1 - keep) * n)
+        return GRUState(h=keep * state.h + (1 - keep) * update(n))
 
     def step(self, params: GRUParams, state: GRUState, z: jax.Array) -> GRUState:
         if self.reset == "after":

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, zeros
+from rnn_jax.cells.base import gated_step, identity, zeros
 from rnn_jax.ops.initializers import Glorot, Orthogonal, per_gate
 from rnn_jax.ops.linear import affine
-from rnn_jax.typing import Initializer
+from rnn_jax.typing import Activation, Initializer
 
 
 class LSTMParams(NamedTuple):
@@ -91,9 +91,16 @@ class LSTM:
     def recurrent(self, params: LSTMParams) -> jax.Array:
         return params.w_h
 
-    def gate(self, params: LSTMParams, state: LSTMState, z: jax.Array, r: jax.Array) -> LSTMState:
+    def gate(
+        self,
+        params: LSTMParams,
+        state: LSTMState,
+        z: jax.Array,
+        r: jax.Array,
+        update: Activation = identity,
+    ) -> LSTMState:
         i, f, g, o = jnp.split(z + r, 4, axis=-1)
-        c = jax.nn.sigmoid(f) * state.c + jax.nn.sigmoid(i) * jnp.tanh(g)
+        c = jax.nn.sigmoid(f) * state.c + jax.nn.sigmoid(i) * update(jnp.tanh(g))
         return LSTMState(h=jax.nn.sigmoid(o) * jnp.tanh(c), c=c)
 
     def step(self, params: LSTMParams, state: LSTMState, z: jax.Array) -> LSTMState:

@@ -9,6 +9,7 @@ from rnn_jax.cells import base
 from rnn_jax.drivers.common import Inputs, cast_like, split_inexact, widen
 from rnn_jax.ops.linear import matmul, wider
 from rnn_jax.ops.masks import select
+from rnn_jax.ops.tracing import depends
 from rnn_jax.ops.types import explicit_sharding
 from rnn_jax.typing import Params, PyTree, State
 
@@ -44,7 +45,7 @@ def _point(cell: Any, params: Params, start: State, segment: Segment) -> _Point:
         begun = select(inputs.reset, full, begun)
     z = base.encode(cell, params, inputs.xs, inputs.noise)
     begun, z = widen(begun, z)
-    return _Point(begun, z, matmul(begun.h, cell.recurrent(params)))
+    return _Point(begun, z, matmul(base.hidden(cell, params, begun), cell.recurrent(params)))
 
 
 def chunk_backward(
@@ -89,7 +90,9 @@ def chunk_backward(
             lambda s, z, r: cell.gate(params, s, rebuild(z), r), here.begun, z_leaves, here.r
         )
         d_begun, d_z, d_r = vjp(d_new)
-        d_begun = d_begun._replace(h=d_begun.h + _matmul_transposed(d_r, w_h))
+        h, vjp = jax.vjp(lambda s: base.hidden(cell, params, s), here.begun)
+        through_h = vjp(_matmul_transposed(d_r, w_h).astype(h.dtype))[0]
+        d_begun = jax.tree.map(jnp.add, d_begun, through_h)
         if marks.valid is not None:
             d_begun = select(marks.valid, d_begun, d_state)
         if marks.reset is not None:
@@ -136,7 +139,7 @@ def weight_gradients(
     w_h, vjp = jax.vjp(lambda weights: cell.recurrent(rebuild(weights)), weights)
     leading = tuple(range(d_r.ndim - 1))
     d_w_h = jax.lax.dot_general(
-        point.begun.h.astype(w_h.dtype),
+        base.hidden(cell, params, point.begun).astype(w_h.dtype),
         d_r.astype(w_h.dtype),
         ((leading, leading), ((), ())),
         preferred_element_type=d_r.dtype,
@@ -154,11 +157,10 @@ def weight_gradients(
 
 
 def _gate_has_parameters(cell: Any, params: Params, point: _Point) -> bool:
-    """Whether ``gate`` reads any parameter, found by tracing it for one step."""
+    """Whether ``gate`` reads any floating parameter, found by tracing it for one step."""
     one = jax.tree.map(lambda leaf: leaf[0], point)
-    jaxpr = jax.make_jaxpr(lambda p: cell.gate(p, one.begun, one.z, one.r))(params).jaxpr
-    read = {id(v) for eqn in jaxpr.eqns for v in eqn.invars} | {id(v) for v in jaxpr.outvars}
-    return any(id(v) in read for v in jaxpr.invars)
+    weights, rebuild = split_inexact(params)
+    return depends(lambda w: cell.gate(rebuild(w), one.begun, one.z, one.r), weights)
 
 
 def _matmul_transposed(d_r: jax.Array, w_h: jax.Array) -> jax.Array:

@@ -1,0 +1,32 @@
+"""What a function depends on, read from its trace."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from rnn_jax.typing import PyTree
+
+
+def depends(function: Callable[..., PyTree], argument: PyTree, *others: PyTree) -> bool:
+    """Whether ``function(argument, *others)`` reads its first argument; nothing is computed.
+
+    Calls inside the trace (``jit``, ``scan``, ...) count as reading all that they are given, so the
+    answer is True too often rather than too seldom.
+
+    Args:
+        function: Of arrays.
+        argument: Tree of arrays or of shapes (``jax.ShapeDtypeStruct``).
+        others: What else the function is given.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> depends(lambda x, y: x + y, 1.0, 2.0), depends(lambda x, y: 3 * y, 1.0, 2.0)
+        (True, False)
+    """
+    jaxpr = jax.make_jaxpr(function)(argument, *others).jaxpr
+    needed: set[Any] = {id(v) for v in jaxpr.outvars}
+    for equation in reversed(jaxpr.eqns):
+        if any(id(v) in needed for v in equation.outvars):
+            needed |= {id(v) for v in equation.invars}
+    return any(id(v) in needed for v in jaxpr.invars[: len(jax.tree.leaves(argument))])
