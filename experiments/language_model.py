@@ -18,7 +18,7 @@ import optax
 
 from rnn_jax import cells, drivers, ops
 from rnn_jax import train as training
-from rnn_jax.data import ngram, text
+from rnn_jax.data import ngram, streams, text
 from rnn_jax.train import cli
 
 
@@ -104,7 +104,7 @@ def nats(config: Config, params: Params, chunk: Any, carry: Any, key: Any = None
 
 
 @partial(jax.jit, static_argnums=0, donate_argnums=1)
-def train_step(config: Config, state: State, chunk: text.Chunk) -> tuple[State, dict[str, Any]]:
+def train_step(config: Config, state: State, chunk: streams.Chunk) -> tuple[State, dict[str, Any]]:
     def loss_fn(params: Params) -> Any:
         start = config.cell.initial_state(params.lstm, (config.batch_size,))
         carry = ops.select(jnp.asarray(chunk.first), start, state.carry)
@@ -122,7 +122,7 @@ def train_step(config: Config, state: State, chunk: text.Chunk) -> tuple[State, 
 def held_out_loss(config: Config, params: Params, tokens: np.ndarray) -> float:
     """Nats per character over the whole held-out text, the state carried along 16 streams."""
     total, carry = 0.0, config.cell.initial_state(params.lstm, (16,))
-    for chunk in text.full_pass(tokens, 16, config.chunk_size):
+    for chunk in streams.full_pass(tokens, 16, config.chunk_size):
         losses, carry = nats(config, params, chunk, carry)
         total += np.sum(losses, where=chunk.mask, dtype=float)
     return total / (tokens.size - 1)
@@ -149,10 +149,10 @@ def train(config: Config) -> int:
     """Trains a character language model on a text; the same command again resumes."""
     corpus = text.load_corpus(config.data)
     vocabulary, notes = corpus.vocabulary, {"vocabulary": corpus.vocabulary.symbols}
-    streams = text.Streams(corpus.train, config.batch_size, config.chunk_size)
+    batches = streams.Streams(corpus.train, config.batch_size, config.chunk_size)
 
     def step(state: State, done: int) -> tuple[State, dict[str, Any]]:
-        return train_step(config, state, streams.chunk(done))
+        return train_step(config, state, batches.chunk(done))
 
     def report(state: State, done: int) -> str:
         loss = held_out_loss(config, state.params, corpus.held_out)
@@ -163,7 +163,7 @@ def train(config: Config) -> int:
         return f"--- step {done}, held out {ngram.compared(loss, corpus.floors)}\n{written}\n"
 
     with training.Run(config, corpus.digest, notes) as run:
-        state, tokens = initial_state(config, vocabulary.size), streams.tokens_per_chunk
+        state, tokens = initial_state(config, vocabulary.size), batches.tokens_per_chunk
         return training.loop(run, state, step, report, config.steps, config.eval_every, tokens)
 
 

@@ -7,7 +7,7 @@ from rnn_jax.train.optimizers import clipped_adam as clipped_adam
 from rnn_jax.train.plot import loss_curve as loss_curve
 from rnn_jax.train.progress import Progress as Progress
 from rnn_jax.train.run import Run as Run
-from rnn_jax.train.run import SavedRun as SavedRun
-from rnn_jax.train.run import read_metrics as read_metrics
-from rnn_jax.train.run import read_run as read_run
+from rnn_jax.train.saved import SavedRun as SavedRun
+from rnn_jax.train.saved import read_metrics as read_metrics
+from rnn_jax.train.saved import read_run as read_run
 from rnn_jax.train.stop import StopSignal as StopSignal

@@ -57,7 +57,8 @@ def loss_curve(
     in_bits = axes.secondary_yaxis("right", functions=(_to_bits, _to_nats))
     in_bits.set_ylabel("bits per character")
     axes.grid(alpha=0.3)
-    axes.legend()
+    if axes.get_lines():
+        axes.legend()
     figure.savefig(path, dpi=120)
 
 

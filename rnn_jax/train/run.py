@@ -4,20 +4,18 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, Self, TypeVar
+from typing import IO, Any, Self
 
 import jax
 
 from rnn_jax.data.errors import InputError
 from rnn_jax.train.checkpoint import Checkpoints, Restored, differences
 from rnn_jax.train.plot import loss_curve
+from rnn_jax.train.saved import CHECKPOINTS, CONFIG, read_metrics, read_run
 from rnn_jax.typing import PyTree
 
-C = TypeVar("C")
-S = TypeVar("S")
-_CONFIG, _CHECKPOINTS = "config.json", "checkpoints"
 _PLACES = ("run_dir", "data")  # fields of a configuration that say where, not what
 _GROWING = ("metrics.jsonl", "samples.txt")  # files that grow line by line as the run goes on
 
@@ -49,6 +47,7 @@ class Run:
 
     Example:
         >>> import tempfile
+        >>> from dataclasses import dataclass
         >>> @dataclass(frozen=True)
         ... class Config:
         ...     run_dir: str
@@ -77,18 +76,18 @@ class Run:
         places = {"data": data and str(Path(data).absolute())}
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            if (self.path / _CONFIG).exists():
+            if (self.path / CONFIG).exists():
                 self._refuse_others(settings)
             elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
                 raise InputError(
-                    f"run_dir: {self.path} is not empty and holds no {_CONFIG}; choose another"
+                    f"run_dir: {self.path} is not empty and holds no {CONFIG}; choose another"
                 )
             else:
-                self.write(_CONFIG, {"config": settings, "notes": {**places, **(notes or {})}})
+                self.write(CONFIG, {"config": settings, "notes": {**places, **(notes or {})}})
             self._lock = _lock(self.path / ".lock")
         except OSError as error:
             raise InputError(f"run_dir: cannot use {self.path}: {error.strerror}") from None
-        self.checkpoints = Checkpoints(self.path / _CHECKPOINTS, settings, keep)
+        self.checkpoints = Checkpoints(self.path / CHECKPOINTS, settings, keep)
 
     def _refuse_others(self, settings: dict[str, Any]) -> None:
         if different := differences(read_run(self.path).settings, settings):
@@ -182,69 +181,3 @@ def _lock(path: Path) -> IO[str]:
         file.close()
         raise InputError(f"run_dir: another process is training in {path.parent}") from None
     return file
-
-
-@dataclass(frozen=True)
-class SavedRun:
-    """What a run has saved, for reading; the run may still be going on."""
-
-    directory: Path
-    settings: dict[str, Any]  # what the run depends on: config.json
-    notes: dict[str, Any]  # the rest of config.json
-
-    def config(self, kind: type[C]) -> C:
-        """The dataclass that the run was configured with.
-
-        Raises:
-            InputError: if `settings` lacks one of its fields.
-        """
-        known = self.settings | {"run_dir": self.directory, "data": self.notes["data"]}
-        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-        if missing := [name for name in names if name not in known]:
-            raise InputError(f"run_dir: {self.directory / _CONFIG} lacks {', '.join(missing)}")
-        return kind(**{name: known[name] for name in names})
-
-    def restore(self, like: S) -> S:
-        """The newest saved state, given one of the same structure; InputError if there is none."""
-        directory = self.directory / _CHECKPOINTS
-        if directory.is_dir():
-            with Checkpoints(directory, self.settings, read_only=True) as checkpoints:
-                if restored := checkpoints.restore_latest(like):
-                    return restored.state
-        raise InputError(f"run_dir: {self.directory} holds no checkpoint yet")
-
-
-def read_run(directory: str | Path | None) -> SavedRun:
-    """Reads config.json of a run directory.
-
-    Raises:
-        InputError: if there is none or it is damaged.
-
-    Example:
-        >>> read_run("no/such/run")
-        Traceback (most recent call last):
-        rnn_jax.data.errors.InputError: run_dir: no run in no/such/run: config.json is missing
-    """
-    if directory is None:
-        raise InputError("run_dir: none is given")
-    path = Path(directory) / _CONFIG
-    try:
-        stored = json.loads(path.read_text("utf-8"))
-        return SavedRun(Path(directory), dict(stored["config"]), dict(stored["notes"]))
-    except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"run_dir: no run in {directory}: {_CONFIG} is missing") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"run_dir: {path} is damaged: {error}") from None
-
-
-def read_metrics(directory: str | Path) -> list[dict[str, float]]:
-    """The lines of metrics.jsonl of a run directory, in order; none if it is absent.
-
-    Example:
-        >>> read_metrics("no/such/run")
-        []
-    """
-    path = Path(directory) / "metrics.jsonl"
-    if not path.exists():
-        return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]

@@ -1,10 +1,10 @@
-"""Sources, vocabulary, split and streams, against their definitions."""
+"""Sources, vocabulary and split, against their definitions."""
 
 import numpy as np
 import pytest
 
 from rnn_jax.data import InputError
-from rnn_jax.data.text import Streams, Vocabulary, builtin_text, full_pass, read_text, split
+from rnn_jax.data.text import Vocabulary, builtin_text, load_corpus, read_text, split
 
 
 def test_builtin_text_is_long_and_repeats_no_paragraph():
@@ -61,62 +61,13 @@ def test_split_is_the_last_tenth_rounded_up():
         split(np.arange(19))
 
 
-@pytest.mark.parametrize("size", [25, 31, 60])
-def test_streams_are_contiguous_and_cover_the_text_once_per_epoch(size):
-    batch_size, chunk_size = 3, 4
-    streams = Streams(np.arange(size), batch_size, chunk_size)
-    count = streams.chunks_per_epoch
-    assert count == (size - 1) // 12
-    for epoch in range(3):
-        chunks = [streams.chunk(epoch * count + i) for i in range(count)]
-        assert [chunk.first for chunk in chunks] == [True] + [False] * (count - 1)
-        rows = np.concatenate([chunk.inputs for chunk in chunks]).T  # (B, T * count)
-        read = rows.ravel()  # the streams follow one another without gap or overlap
-        np.testing.assert_array_equal(read, np.arange(read[0], read[0] + batch_size * count * 4))
-        targets = np.concatenate([chunk.targets for chunk in chunks]).T
-        np.testing.assert_array_equal(targets, rows + 1)
-        assert targets.max() < size
-
-
-def test_streams_shift_from_epoch_to_epoch():
-    streams = Streams(np.arange(1000), 2, 60)
-    starts = {
-        int(streams.chunk(epoch * streams.chunks_per_epoch).inputs[0, 0]) for epoch in range(8)
-    }
-    assert len(starts) > 3
-
-
-def test_a_chunk_depends_on_the_step_alone():
-    tokens = np.random.default_rng(0).integers(0, 9, 500)
-    forward = [Streams(tokens, 2, 7).chunk(step) for step in range(100)]
-    again = Streams(tokens, 2, 7)
-    for step in reversed(range(100)):
-        np.testing.assert_array_equal(again.chunk(step).inputs, forward[step].inputs)
-
-
-def test_streams_refuse_a_text_shorter_than_one_batch():
-    Streams(np.arange(13), 3, 4)
-    with pytest.raises(InputError, match=r"12 characters .* 3 streams x 4 characters \(13 "):
-        Streams(np.arange(12), 3, 4)
-    with pytest.raises(InputError, match="batch_size 0"):
-        Streams(np.arange(12), 0, 4)
-
-
-@pytest.mark.parametrize("size", [2, 5, 7, 24, 25])
-@pytest.mark.parametrize("batch_size", [1, 3, 8])
-@pytest.mark.parametrize("chunk_size", [1, 4])
-def test_full_pass_predicts_each_token_once_from_the_one_before(size, batch_size, chunk_size):
-    seen = []
-    for chunk in full_pass(np.arange(size), batch_size, chunk_size):
-        assert chunk.inputs.shape == chunk.targets.shape == chunk.mask.shape
-        np.testing.assert_array_equal(chunk.inputs[chunk.mask] + 1, chunk.targets[chunk.mask])
-        seen.extend(chunk.targets[chunk.mask])
-    assert sorted(seen) == list(range(1, size))
-
-
-def test_full_pass_streams_are_contiguous():
-    chunks = list(full_pass(np.arange(100), 4, 7))
-    rows = np.concatenate([np.where(c.mask, c.inputs, -1) for c in chunks]).T
-    for row in rows:
-        row = row[row >= 0]
-        np.testing.assert_array_equal(row, np.arange(row[0], row[0] + row.size))
+def test_a_corpus_knows_its_text(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("abcde" * 20)
+    corpus = load_corpus(path)
+    assert (corpus.vocabulary.symbols, corpus.train.size, corpus.held_out.size) == ("abcde", 90, 11)
+    assert list(corpus.floors) == ["3-gram", "5-gram"] and corpus.floors["5-gram"] < 0.2
+    assert load_corpus(path, corpus.digest).digest == corpus.digest
+    path.write_text("abcdf" * 20)
+    with pytest.raises(InputError, match="is not the text of this run"):
+        load_corpus(path, corpus.digest)

@@ -1,0 +1,102 @@
+"""What a run has left in its directory, for reading."""
+
+import json
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from rnn_jax.data.errors import InputError
+from rnn_jax.train.checkpoint import Checkpoints
+
+C = TypeVar("C")
+S = TypeVar("S")
+CONFIG, CHECKPOINTS = "config.json", "checkpoints"
+
+
+@dataclass(frozen=True)
+class SavedRun:
+    """What a run has saved, for reading; the run may still be going on.
+
+    Example:
+        >>> import tempfile
+        >>> import jax.numpy as jnp
+        >>> from rnn_jax.train.run import Run
+        >>> @dataclass(frozen=True)
+        ... class Config:
+        ...     run_dir: str
+        ...     hidden_size: int = 8
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     with Run(Config(directory, hidden_size=2)) as run:
+        ...         run.save(1, {"w": jnp.ones(2)})
+        ...     saved = read_run(directory)
+        ...     size = saved.config(Config).hidden_size
+        ...     saved.restore({"w": jnp.zeros(size)})["w"].tolist()
+        [1.0, 1.0]
+    """
+
+    directory: Path
+    settings: dict[str, Any]  # what the run depends on: config.json
+    notes: dict[str, Any]  # the rest of config.json
+
+    def config(self, kind: type[C]) -> C:
+        """The dataclass that the run was configured with.
+
+        Raises:
+            InputError: if `settings` lacks one of its fields.
+        """
+        data = self.notes["data"]
+        known = {name: _hashable(value) for name, value in self.settings.items()}
+        known |= {"run_dir": self.directory, "data": data and Path(data)}
+        names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+        if missing := [name for name in names if name not in known]:
+            raise InputError(f"run_dir: {self.directory / CONFIG} lacks {', '.join(missing)}")
+        return kind(**{name: known[name] for name in names})
+
+    def restore(self, like: S) -> S:
+        """The newest saved state, given one of the same structure; InputError if there is none."""
+        directory = self.directory / CHECKPOINTS
+        if directory.is_dir():
+            with Checkpoints(directory, self.settings, read_only=True) as checkpoints:
+                if restored := checkpoints.restore_latest(like):
+                    return restored.state
+        raise InputError(f"run_dir: {self.directory} holds no checkpoint yet")
+
+
+def _hashable(value: Any) -> Any:
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
+def read_run(directory: str | Path | None) -> SavedRun:
+    """Reads config.json of a run directory.
+
+    Raises:
+        InputError: if there is none or it is damaged.
+
+    Example:
+        >>> read_run("no/such/run")
+        Traceback (most recent call last):
+        rnn_jax.data.errors.InputError: run_dir: no run in no/such/run: config.json is missing
+    """
+    if directory is None:
+        raise InputError("run_dir: none is given")
+    path = Path(directory) / CONFIG
+    try:
+        stored = json.loads(path.read_text("utf-8"))
+        return SavedRun(Path(directory), dict(stored["config"]), dict(stored["notes"]))
+    except (FileNotFoundError, NotADirectoryError):
+        raise InputError(f"run_dir: no run in {directory}: {CONFIG} is missing") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"run_dir: {path} is damaged: {error}") from None
+
+
+def read_metrics(directory: str | Path) -> list[dict[str, float]]:
+    """The lines of metrics.jsonl of a run directory, in order; none if it is absent.
+
+    Example:
+        >>> read_metrics("no/such/run")
+        []
+    """
+    path = Path(directory) / "metrics.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
