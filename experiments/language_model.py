@@ -33,7 +33,9 @@ class Config:
     chunk_size: cli.Count = 64  # characters between two updates; the state is carried over
     steps: cli.Count = 1500  # updates
     learning_rate: cli.Rate = 4e-3  # of Adam, at its highest
-    warmup_steps: cli.Natural = 100  # in which the learning rate rises; then it falls as a cosine
+    warmup_steps: cli.Natural = (
+        100  # while the rate rises (half of all at most); then it falls as a cosine
+    )
     clip_norm: cli.Rate = 1.0  # longest gradient
     eval_every: cli.Count = 250  # steps between evaluations, each with sample and checkpoint
     seed: cli.Natural = 0
@@ -77,10 +79,10 @@ class State(NamedTuple):
 def initial_state(config: Config, vocab_size: int) -> State:
     key, key_e, key_l, key_w = jax.random.split(jax.random.key(config.seed), 4)
     params = Params(
-        embedding=jax.random.normal(key_e, (vocab_size, config.embedding_size)),
+        embedding=jax.random.normal(key_e, (vocab_size, config.embedding_size), jnp.float32),
         lstm=config.cell.init(key_l),
         w=ops.initializers.Glorot()(key_w, (config.hidden_size, vocab_size)),
-        b=jnp.zeros(vocab_size),
+        b=jnp.zeros(vocab_size, jnp.float32),
     )
     carry = config.cell.initial_state(params.lstm, (config.batch_size,))
     return State(params, config.adam.init(params), carry, key, jnp.asarray(0))
@@ -115,7 +117,7 @@ def train_step(config: Config, state: State, chunk: streams.Chunk) -> tuple[Stat
     (loss, carry), gradient = jax.value_and_grad(loss_fn, has_aux=True)(state.params)
     updates, adam = config.adam.update(gradient, state.adam)
     params = optax.apply_updates(state.params, updates)
-    metrics = {"loss": loss, "gradient_norm": optax.global_norm(gradient)}
+    metrics = {"loss": loss, "gradient_norm": optax.tree.norm(gradient)}
     return State(params, adam, carry, state.key, state.step + 1), metrics
 
 

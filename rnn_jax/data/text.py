@@ -98,8 +98,8 @@ class Vocabulary:
         index = {symbol: i for i, symbol in enumerate(self.symbols)}
         if unknown := sorted(set(text) - index.keys()):
             raise InputError(
-                f"text: {len(unknown)} characters are not in the vocabulary of {self.size}: "
-                f"{' '.join(map(repr, unknown[:8]))}"
+                f"text: not among the {self.size} characters of the vocabulary: "
+                f"{' '.join(map(repr, unknown[:8]))}{' ...' if len(unknown) > 8 else ''}"
             )
         return np.fromiter((index[symbol] for symbol in text), np.int32, len(text))
 

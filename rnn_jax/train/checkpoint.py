@@ -88,7 +88,6 @@ class Checkpoints:
         options = ocp.CheckpointManagerOptions(
             preservation_policy=ocp.checkpoint_managers.LatestN(keep),
             cleanup_tmp_directories=not read_only,  # what a killed save left behind
-            read_only=read_only,
             create=not read_only,
         )
         self._read_only = read_only

@@ -17,7 +17,7 @@ DONE, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 4, 42
 
 
 class Range(NamedTuple):
-    """The values that a field of a configuration may take: `Annotated[int, Range(1, 9)]`."""
+    """The values that a field may take, or the lengths of a text: `Annotated[int, Range(1, 9)]`."""
 
     low: float
     high: float = float("inf")
@@ -28,6 +28,7 @@ Natural = Annotated[int, Range(0)]  # 0, 1, ...
 Rate = Annotated[float, Range(1e-30, 1e30)]  # above 0
 Weight = Annotated[float, Range(0.0, 1e30)]  # 0 or above
 Probability = Annotated[float, Range(0.0, 0.999)]  # below 1
+Text = Annotated[str, Range(1)]  # not empty
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Prompt(Saved):
         0.8
     """
 
-    prime: str = "\n"  # what is continued
+    prime: Text = "\n"  # what is continued
     temperature: Weight = 0.8  # below 1 more cautious; 0 always the most probable character
     length: Count = 500  # characters
     seed: Natural = 0
@@ -181,6 +182,7 @@ def check_ranges(options: Any) -> None:
     hints = typing.get_type_hints(type(options), include_extras=True)
     for field in dataclasses.fields(options):
         value, flag = getattr(options, field.name), "--" + field.name.replace("_", "-")
+        what, number = ("length ", len(value)) if isinstance(value, str) else ("", value)
         for note in getattr(hints[field.name], "__metadata__", ()):
-            if isinstance(note, Range) and not note.low <= value <= note.high:  # nan is refused too
-                raise InputError(f"{flag}: {value} does not lie in {note.low}..{note.high}")
+            if isinstance(note, Range) and not note.low <= number <= note.high:  # refuses nan too
+                raise InputError(f"{flag}: {what}{number} does not lie in {note.low}..{note.high}")

@@ -15,7 +15,8 @@ def clipped_adam(
     Args:
         learning_rate: the highest rate, reached after the warm-up.
         steps: number of updates in all.
-        warmup_steps: number of updates during which the rate rises from 0, below `steps`.
+        warmup_steps: number of updates during which the rate rises from 0; no more than half of
+            `steps` are taken for it.
         clip_norm: longest gradient, in the norm over all parameters together.
 
     Returns:
@@ -29,6 +30,7 @@ def clipped_adam(
         >>> updates["w"].astype(jnp.float32)
         Array([-0.1,  0.1], dtype=float32)
     """
+    warmup_steps = min(warmup_steps, steps // 2)
     rate = optax.warmup_cosine_decay_schedule(
         0.0 if warmup_steps else learning_rate,
         learning_rate,

@@ -60,6 +60,7 @@ def test_other_commands_have_their_own_flags_and_the_presets_directory():
         (["--preset", "huge"], "--preset: 'huge' is not one of default, tiny"),
         (["--preset"], "--preset: '' is not one of"),
         (["sampel"], "Unrecognized options: sampel"),
+        (["sample", "--prime", ""], "--prime: length 0 does not lie in 1..inf"),
         (["sample", "--steps", "3"], "Unrecognized options: --steps"),
     ],
 )
