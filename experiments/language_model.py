@@ -91,7 +91,7 @@ def initial_state(config: Config, vocab_size: int) -> State:
 def forward(config: Config, params: Params, tokens: Any, carry: Any = None, key: Any = None) -> Any:
     """Logits (T, B, V) of what follows tokens (T, B), and the state then; no key, no dropout."""
     xs = params.embedding[tokens]
-    carry, ys = drivers.scan(config.cell, params.lstm, xs, carry)
+    carry, ys = drivers.scan(config.cell, params.lstm, xs, carry, unroll=1)
     if key is not None:
         kept = jax.random.bernoulli(key, 1 - config.dropout, ys.shape)
         ys = jnp.where(kept, ys / (1 - config.dropout), 0)
@@ -178,7 +178,7 @@ def reload(options: cli.Saved) -> tuple[training.SavedRun, Config, text.Vocabula
 def evaluate(options: cli.Saved) -> None:
     """Measures a trained model on the held-out tenth of its text."""
     run, config, _, params = reload(options)
-    corpus = text.load_corpus(options.data or config.data, run.settings["data_digest"])
+    corpus = text.load_corpus(options.data or config.data, run.settings["data"])
     loss = held_out_loss(config, params, corpus.held_out)
     print("held out", ngram.compared(loss, corpus.floors))
 

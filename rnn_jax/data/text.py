@@ -179,7 +179,7 @@ def load_corpus(path: str | Path | None, digest: str | None = None) -> Corpus:
         'The "assert" statement'
     """
     text = builtin_text() if path is None else read_text(path)
-    found = hashlib.sha256(text.encode()).hexdigest()[:16]
+    found = f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
     if digest not in (None, found):
         raise InputError(f"data: {path or 'the built-in text'} is not the text of this run")
     vocabulary = Vocabulary.of(text)

@@ -23,14 +23,14 @@ class Restored(NamedTuple):
 
 
 def differences(stored: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """The keys in which two configurations differ, each with both values.
+    """The keys in which a stored configuration ("there") and a given one ("here") differ.
 
     Example:
         >>> differences({"hidden_size": 64, "seed": 0}, {"hidden_size": 128, "seed": 0})
-        ['hidden_size 64, not 128']
+        ['hidden_size 64 there, 128 here']
     """
     return [
-        f"{key} {stored.get(key, 'absent')}, not {given.get(key, 'absent')}"
+        f"{key} {stored.get(key, 'absent')} there, {given.get(key, 'absent')} here"
         for key in dict.fromkeys([*stored, *given])
         if key not in stored or key not in given or stored[key] != given[key]
     ]

@@ -58,7 +58,7 @@ def loss_curve(
     in_bits.set_ylabel("bits per character")
     axes.grid(alpha=0.3)
     if axes.get_lines():
-        axes.legend()
+        axes.legend(loc="upper right", framealpha=1)
     figure.savefig(path, dpi=120)
 
 

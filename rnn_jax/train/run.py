@@ -71,7 +71,7 @@ class Run:
         self.path = Path(config.run_dir)
         self._pending: list[dict[str, Any]] = []
         settings = {name: x for name, x in asdict(config).items() if name not in _PLACES}
-        settings = json.loads(json.dumps(settings | {"data_digest": digest}))  # as in the file
+        settings = json.loads(json.dumps(settings | {"data": digest}))  # as in the file
         data = getattr(config, "data", None)
         places = {"data": data and str(Path(data).absolute())}
         try:

@@ -160,9 +160,9 @@ def test_another_configuration_is_refused_and_nothing_is_touched(whole, play, ca
     command = [*TINY, "--data", play, "--run-dir", str(whole)]
     assert main(*command, "--hidden-size", "13", "--learning-rate", "0.5") == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "hidden_size 12, not 13; learning_rate 0.01, not 0.5" in line
+    assert "hidden_size 12 there, 13 here; learning_rate 0.01 there, 0.5 here" in line
     assert main(*TINY, "--run-dir", str(whole)) == 2  # the built-in text
-    assert "data_digest" in capsys.readouterr().err
+    assert ": data sha256:" in capsys.readouterr().err
     assert contents(whole) == before
 
 

@@ -69,7 +69,7 @@ def test_another_configuration_is_refused_and_nothing_is_touched(tmp_path):
         checkpoints.save(1, make_state(1))
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     with Checkpoints(tmp_path, {**CONFIG, "rate": 0.2}) as checkpoints:
-        with pytest.raises(InputError, match=r"rate 0\.1, not 0\.2"):
+        with pytest.raises(InputError, match=r"rate 0\.1 there, 0\.2 here"):
             checkpoints.restore_latest(make_state())
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
     assert before == after
@@ -109,6 +109,6 @@ def test_a_run_never_starts_anew_because_its_checkpoints_cannot_be_read(tmp_path
 
 def test_differences_name_each_key_with_both_values():
     assert differences({"a": 1, "b": 2}, {"a": 1, "b": 3, "c": None}) == [
-        "b 2, not 3",
-        "c absent, not None",
+        "b 2 there, 3 here",
+        "c absent there, None here",
     ]

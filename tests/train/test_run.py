@@ -30,9 +30,11 @@ def test_another_configuration_is_refused_by_name_and_nothing_changes(tmp_path):
         run.log(1, loss=1.0)
         run.save(1, {"w": jnp.ones(2)})
     before = contents(config.run_dir)
-    with pytest.raises(InputError, match=r"hidden_size 8, not 9; sizes \[1, 2\], not \[1, 3\]"):
+    with pytest.raises(
+        InputError, match=r"hidden_size 8 there, 9 here; sizes \[1, 2\] there, \[1, 3\] here"
+    ):
         Run(replace(config, hidden_size=9, sizes=(1, 3)), "digest")
-    with pytest.raises(InputError, match="data_digest digest, not another"):
+    with pytest.raises(InputError, match="data digest there, another here"):
         Run(config, "another")
     assert contents(config.run_dir) == before
 
@@ -119,5 +121,5 @@ def test_config_is_readable(tmp_path):
     with Run(Config(tmp_path / "run"), "d", {"n": 1}):
         pass
     stored = json.loads((tmp_path / "run" / "config.json").read_text())
-    assert stored["config"] == {"hidden_size": 8, "sizes": [1, 2], "data_digest": "d"}
+    assert stored["config"] == {"hidden_size": 8, "sizes": [1, 2], "data": "d"}
     assert stored["notes"] == {"data": None, "n": 1}
