@@ -111,32 +111,37 @@ def concatenate(parts: list[PyTree]) -> PyTree:
 
 
 def scan_chunks(
-    body: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]],
+    body: Callable[..., tuple[PyTree, PyTree]],
     carry: PyTree,
-    inputs: PyTree,
+    rows: PyTree,
     size: int,
     reverse: bool,
+    each: PyTree = None,
 ) -> tuple[PyTree, PyTree]:
     """``lax.scan`` whose ``body`` takes ``size`` rows at a time, and the remainder at once.
 
+    ``body(carry, rows, one)`` gets the rows of a chunk and the chunk's own row of ``each``.
+
     Example:
         >>> import jax.numpy as jnp
-        >>> add = lambda total, x: (total + x.sum(), x)
+        >>> add = lambda total, x, _: (total + x.sum(), x)
         >>> total, parts = scan_chunks(add, 0, jnp.arange(5), 2, False)
         >>> int(total), parts.tolist()
         (10, [0, 1, 2, 3, 4])
     """
-    total = num_rows(inputs)
+    total = num_rows(rows)
     whole = total // size * size
     spans = [(0, whole)] if whole else []
     spans += [(whole, total)] if whole < total else []
     outputs = []
     for begin, end in reversed(spans) if reverse else spans:
-        part = cut(inputs, begin, end)
+        part, own = cut(rows, begin, end), cut(each, begin // size, -(-end // size))
         if end - begin <= size:
-            carry, out = body(carry, part)
+            carry, out = body(carry, part, jax.tree.map(lambda leaf: leaf[0], own))
         else:
-            carry, out = jax.lax.scan(body, carry, fold(part, size), reverse=reverse)
+            carry, out = jax.lax.scan(
+                lambda carry, at: body(carry, *at), carry, (fold(part, size), own), reverse=reverse
+            )
             out = unfold(out)
         outputs.append(out)
     return carry, concatenate(outputs[::-1] if reverse else outputs)

@@ -15,7 +15,7 @@ in float32. No gradient of a weight, hence no collective of a data-parallel run,
 loop. The backward pass runs in a few segments, so that only one segment's dz exists at a time.
 """
 
-from functools import partial, reduce
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -25,12 +25,13 @@ from jax.custom_derivatives import SymbolicZero
 from rnn_jax.cells import base
 from rnn_jax.drivers.chunks import concatenate, cut, num_rows, run_steps, scan_chunks
 from rnn_jax.drivers.common import Inputs, Plan, cast_like, split_inexact, widen
-from rnn_jax.drivers.deferred_steps import Segment, chunk_backward, weight_gradients
-from rnn_jax.ops.types import batch_like
+from rnn_jax.drivers.deferred_steps import Steps, chunk_backward, weight_gradients
+from rnn_jax.ops.linear import wider
+from rnn_jax.ops.types import batch_like, may_be_partitioned
 from rnn_jax.typing import Params, PyTree, State
 
-CHUNK = 16  # most steps whose gates are recomputed by one matrix product
-SEGMENTS = 4  # most parts of the backward pass, each with its own weight-gradient product
+CHUNK = 8  # most steps whose gates are recomputed by one matrix product
+UNROLL = 4  # steps laid out in one iteration; more is slower on a CPU, where fusions repeat work
 
 
 class Layout(NamedTuple):
@@ -39,6 +40,7 @@ class Layout(NamedTuple):
     reverse: bool
     chunk: int
     unroll: int
+    sum_inside: bool  # sum the weight gradients chunk by chunk, inside the backward loop
 
 
 def supports_deferred(cell: Any, state: State) -> bool:
@@ -66,7 +68,8 @@ def run_deferred(cell: Any, plan: Plan, reverse: bool, unroll: int | None) -> tu
         (5, 3)
     """
     chunk = _chunk_size(num_rows(plan.inputs))
-    layout = Layout(reverse, chunk, min(unroll or chunk, chunk))
+    sum_inside = not may_be_partitioned(plan.inputs.xs)
+    layout = Layout(reverse, chunk, min(unroll or UNROLL, chunk), sum_inside)
     return _run(cell, layout, plan.params, plan.start, plan.state, plan.inputs)
 
 
@@ -76,19 +79,13 @@ def _chunk_size(num_steps: int) -> int:
     return min(num_steps, next(divisors, CHUNK))
 
 
-def _segments(num_steps: int, chunk: int) -> list[tuple[int, int]]:
-    """At most SEGMENTS spans of whole chunks; the remainder belongs to the last."""
-    num_chunks = max(num_steps // chunk, 1)
-    parts = min(SEGMENTS, num_chunks)
-    edges = [num_chunks * i // parts * chunk for i in range(parts)] + [num_steps]
-    return list(zip(edges[:-1], edges[1:], strict=True))
-
-
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
 def _run(
     cell: Any, layout: Layout, params: Params, start: State, state: State, inputs: Inputs
 ) -> tuple[State, State]:
-    body = partial(run_steps, cell, layout.reverse, layout.unroll, params, start)
+    def body(state: State, inputs: Inputs, _: None) -> tuple[State, State]:
+        return run_steps(cell, layout.reverse, layout.unroll, params, start, state, inputs)
+
     return scan_chunks(body, state, inputs, layout.chunk, layout.reverse)
 
 
@@ -112,28 +109,43 @@ def _backward(
         zeros(state),
     )
     d_states = jax.tree.map(lambda d: None if isinstance(d, SymbolicZero) else d, d_states)
-    carry = (d_final, None if start is None else zeros(start))
-    body = partial(chunk_backward, cell, layout.reverse, layout.unroll, params, start)
+    d_start = None if start is None else zeros(start)
     weights, _ = split_inexact(params)
-    parts: list[list[jax.Array]] = []
-    d_xs = []
-    spans = _segments(num_rows(inputs), layout.chunk)
-    for begin, end in spans if layout.reverse else spans[::-1]:
-        previous = _previous(state, states, begin, end, layout.reverse)
-        segment = Segment(cut(inputs, begin, end), previous, cut(d_states, begin, end))
-        carry, collected = scan_chunks(body, carry, segment, layout.chunk, not layout.reverse)
-        more, d_x = weight_gradients(cell, params, start, segment, collected)
-        parts.append(more)
-        d_xs.append(d_x)
-    d_weights = [
-        reduce(jnp.add, terms).astype(leaf.dtype)
-        for leaf, *terms in zip(weights, *parts, strict=True)
-    ]
+    d_weights = [jnp.zeros_like(leaf, dtype=wider(leaf.dtype, jnp.float32)) for leaf in weights]
+
+    def body(
+        carry: tuple[State, State, list[jax.Array]],
+        rows: tuple[Inputs, State, State],
+        entry: State,
+    ) -> tuple[tuple[State, State, list[jax.Array]], PyTree]:
+        *d_carry, total = carry
+        inputs, states, d_states = rows
+        steps = Steps(inputs, _previous(entry, states, layout.reverse), d_states)
+        d_carry, collected = chunk_backward(
+            cell, layout.reverse, layout.unroll, params, start, tuple(d_carry), steps
+        )
+        if not layout.sum_inside:
+            return (*d_carry, total), collected
+        more, d_xs = weight_gradients(cell, params, start, steps, collected)
+        return (*d_carry, jax.tree.map(jnp.add, total, more)), d_xs
+
+    entries = _entries(state, states, layout.chunk, layout.reverse)
+    (d_state, d_start, d_weights), out = scan_chunks(
+        body,
+        (d_final, d_start, d_weights),
+        (inputs, states, d_states),
+        layout.chunk,
+        not layout.reverse,
+        entries,
+    )
+    if not layout.sum_inside:
+        steps = Steps(inputs, _previous(state, states, layout.reverse), d_states)
+        d_weights, out = weight_gradients(cell, params, start, steps, out)
     return (
-        _with_none(params, d_weights),
-        None if start is None else cast_like(carry[1], start),
-        cast_like(carry[0], state),
-        Inputs(concatenate(d_xs if layout.reverse else d_xs[::-1]), None, None, None),
+        _with_none(params, cast_like(d_weights, weights)),
+        None if start is None else cast_like(d_start, start),
+        cast_like(d_state, state),
+        Inputs(out, None, None, None),
     )
 
 
@@ -149,16 +161,24 @@ def _wide_zeros(tree: State, xs: jax.Array, batch_ndim: int) -> State:
     return batch_like(zeros, xs, batch_ndim)
 
 
-def _previous(state: State, states: State, begin: int, end: int, reverse: bool) -> State:
-    """The state before each of the steps begin..end, in the order of the time axis."""
+def _previous(entry: State, states: State, reverse: bool) -> State:
+    """The state before each of some steps, from the one before them all and those after each."""
+    first, total = jax.tree.map(lambda leaf: leaf[None], entry), num_rows(states)
+    rest = cut(states, 1, total) if reverse else cut(states, 0, total - 1)
+    return concatenate(([rest, first] if reverse else [first, rest]) if total > 1 else [first])
+
+
+def _entries(state: State, states: State, chunk: int, reverse: bool) -> State:
+    """The state before each chunk, in the order of the time axis."""
+    begin, total = chunk if reverse else chunk - 1, num_rows(states)
     first = jax.tree.map(lambda leaf: leaf[None], state)
-    if reverse:
-        last = first if end == num_rows(states) else cut(states, end, end + 1)
-        parts = [cut(states, begin + 1, end), last]
-    else:
-        first = first if begin == 0 else cut(states, begin - 1, begin)
-        parts = [first, cut(states, begin, end - 1)]
-    return concatenate([part for part in parts if num_rows(part)])
+    if total <= chunk:
+        return first
+    rest = jax.tree.map(
+        lambda leaf: jax.lax.slice_in_dim(leaf, begin, total if reverse else total - 1, chunk),
+        states,
+    )
+    return concatenate([rest, first] if reverse else [first, rest])
 
 
 def _with_none(tree: PyTree, inexact: list[jax.Array]) -> PyTree:

@@ -14,7 +14,7 @@ from rnn_jax.ops.types import explicit_sharding
 from rnn_jax.typing import Params, PyTree, State
 
 
-class Segment(NamedTuple):
+class Steps(NamedTuple):
     """Consecutive steps of the backward pass, leaves with leading axes (L, *B)."""
 
     inputs: Inputs
@@ -38,8 +38,8 @@ class _Point(NamedTuple):
     r: jax.Array
 
 
-def _point(cell: Any, params: Params, start: State, segment: Segment) -> _Point:
-    inputs, begun = segment.inputs, segment.previous
+def _point(cell: Any, params: Params, start: State, steps: Steps) -> _Point:
+    inputs, begun = steps.inputs, steps.previous
     if inputs.reset is not None:
         full = jax.tree.map(lambda leaf, to: jnp.broadcast_to(leaf[None], to.shape), start, begun)
         begun = select(inputs.reset, full, begun)
@@ -55,7 +55,7 @@ def chunk_backward(
     params: Params,
     start: State,
     carry: tuple[State, State],
-    segment: Segment,
+    steps: Steps,
 ) -> tuple[tuple[State, State], Collected]:
     """Carry the gradient of the state, and of a reset's start, back through one chunk.
 
@@ -64,14 +64,14 @@ def chunk_backward(
         >>> cell = cells.Elman(input_size=2, hidden_size=3)
         >>> params, h = cell.init(jax.random.key(0)), jnp.ones((4, 3))
         >>> inputs = Inputs(jnp.ones((4, 2)), None, None, None)
-        >>> segment = Segment(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h))
+        >>> steps = Steps(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h))
         >>> carry = (cells.ElmanState(h=jnp.zeros(3)), None)
-        >>> carry, out = chunk_backward(cell, False, 1, params, None, carry, segment)
+        >>> carry, out = chunk_backward(cell, False, 1, params, None, carry, steps)
         >>> out.d_z[0].shape, out.d_r is None
         ((4, 3), True)
     """
     w_h = cell.recurrent(params)
-    point = _point(cell, params, start, segment)
+    point = _point(cell, params, start, steps)
     keeps_new = _gate_has_parameters(cell, params, point)
 
     def back(
@@ -104,14 +104,14 @@ def chunk_backward(
         kept = Collected(d_z, None if same else d_r, d_new if keeps_new else None)
         return (cast_like(d_begun, carry[0]), d_start), kept
 
-    marks = segment.inputs._replace(xs=None, noise=None)
+    marks = steps.inputs._replace(xs=None, noise=None)
     return jax.lax.scan(
-        back, carry, (point, marks, segment.d_states), reverse=not reverse, unroll=unroll
+        back, carry, (point, marks, steps.d_states), reverse=not reverse, unroll=unroll
     )
 
 
 def weight_gradients(
-    cell: Any, params: Params, start: State, segment: Segment, collected: Collected
+    cell: Any, params: Params, start: State, steps: Steps, collected: Collected
 ) -> tuple[list[jax.Array], jax.Array]:
     """Gradients of all floating parameters (float32 or wider) and of xs, for all steps at once.
 
@@ -120,13 +120,13 @@ def weight_gradients(
         >>> cell = cells.Elman(input_size=2, hidden_size=3)
         >>> params, h = cell.init(jax.random.key(0)), jnp.ones((4, 3))
         >>> inputs = Inputs(jnp.ones((4, 2)), None, None, None)
-        >>> segment = Segment(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h))
-        >>> d, dx = weight_gradients(cell, params, None, segment, Collected([h], None, None))
+        >>> steps = Steps(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h))
+        >>> d, dx = weight_gradients(cell, params, None, steps, Collected([h], None, None))
         >>> [leaf.shape for leaf in d], dx.shape
         ([(2, 3), (3, 3), (3,)], (4, 2))
     """
     weights, rebuild = split_inexact(params)
-    inputs, point = segment.inputs, _point(cell, params, start, segment)
+    inputs, point = steps.inputs, _point(cell, params, start, steps)
 
     def encode(weights: list[jax.Array], xs: jax.Array) -> list[jax.Array]:
         return split_inexact(base.encode(cell, rebuild(weights), xs, inputs.noise))[0]

@@ -114,7 +114,7 @@ def _run_remat(cell: Any, plan: Plan, size: int, reverse: bool, unroll: int) -> 
     """Chunks of ``size`` steps under ``jax.checkpoint``: only the states between them are kept."""
     run = jax.checkpoint(partial(run_steps, cell, reverse, unroll), prevent_cse=False)
 
-    def body(state: State, inputs: Inputs) -> tuple[State, State]:
+    def body(state: State, inputs: Inputs, _: None) -> tuple[State, State]:
         return run(plan.params, plan.start, state, inputs)
 
     return scan_chunks(body, plan.state, plan.inputs, size, reverse)

@@ -54,6 +54,24 @@ def explicit_sharding(x: jax.Array) -> NamedSharding | None:
     return sharding if AxisType.Explicit in sharding.mesh.axis_types else None
 
 
+def may_be_partitioned(xs: jax.Array) -> bool:
+    """Whether the compiler may split the batch of ``xs`` (T, *B, ...) over devices.
+
+    Explicit axes say so in the type, and inside ``shard_map`` and ``pmap`` each device has its rows
+    already. Under ``jit`` with Auto axes nothing shows while tracing, so any second device counts.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> may_be_partitioned(jnp.zeros((3, 2, 4))) == (jax.device_count() > 1)
+        True
+    """
+    sharding = jax.typeof(xs).sharding
+    kinds = sharding.mesh.axis_types
+    if AxisType.Explicit in kinds:
+        return any(axis is not None for axis in sharding.spec)
+    return AxisType.Manual not in kinds and jax.device_count() > 1
+
+
 def batch_like(tree: PyTree, xs: jax.Array, batch_ndim: int) -> PyTree:
     """Give leaves (*B, ...) the batch sharding and the varying axes of ``xs`` (T, *B, ...).
 
