@@ -35,6 +35,17 @@ def loss_of(cell, driver, **options):
     return loss
 
 
+def scan(*args, sum_inside=False, **options):
+    """``drivers.scan``, as on one device where the weight gradients are summed inside the loop.
+
+    With several devices and jit, as here, they are summed after it.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if sum_inside:
+            patch.setattr(drivers.deferred, "may_be_partitioned", lambda xs: False)
+        return drivers.scan(*args, **options)
+
+
 def gradient_of(loss, params, state, xs):
     """Value and gradient by the floating leaves of params, state and xs."""
     p, to_params = split(params)
@@ -45,6 +56,7 @@ def gradient_of(loss, params, state, xs):
 
 ROADS = {
     "deferred": {},
+    "deferred, summed inside": {"sum_inside": True},
     "unroll=2": {"unroll": 2},
     "autodiff": {"gradient": "autodiff"},
     "remat=step": {"remat": "step"},
@@ -63,12 +75,12 @@ def test_all_roads_have_the_gradient_of_the_loop(name):
     def all_gradients(params, state, xs, poisoned):
         plain, marked = {}, {}
         for road, options in {"loop": None, **ROADS}.items():
-            driver = drivers.unrolled if options is None else drivers.scan
+            driver = drivers.unrolled if options is None else scan
             options = options or {}
             marked[road] = gradient_of(
                 loss_of(cell, driver, **options, **padded), params, state, poisoned
             )
-            if road in ("loop", "deferred", "autodiff"):
+            if road in ("loop", "deferred", "deferred, summed inside", "autodiff"):
                 plain[road] = gradient_of(
                     loss_of(cell, driver, reverse=True, **options), params, state, xs
                 )
@@ -162,7 +174,7 @@ def test_one_key_is_one_noise_under_every_road(name):
     def all_roads(params, state, xs):
         roads = {
             "loop": (drivers.unrolled, {"key": key}),
-            **{road: (drivers.scan, {"key": key, **o}) for road, o in ROADS.items()},
+            **{road: (scan, {"key": key, **o}) for road, o in ROADS.items()},
             "other key": (drivers.scan, {"key": other}),
             "no key": (drivers.scan, {}),
         }

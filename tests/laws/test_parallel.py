@@ -5,11 +5,11 @@ import jax.numpy as jnp
 import pytest
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
-from tests.static import count_in_while
 
 from rnn_jax import cells, drivers
 from tests.laws.cases import assert_same, make_case
 from tests.registry import CELLS
+from tests.static import count_in_while
 
 NUM_DEVICES = 8
 ROWS = P(None, "data")  # time, rows
