@@ -18,7 +18,8 @@ def clip_gradient_value(tree: PyTree, limit: float) -> PyTree:
     takes the clip for the derivative of a linear function, so it is right where nothing is clipped.
 
     Args:
-        tree: Arrays; of complex ones the real and the imaginary part are clipped, each by itself.
+        tree: Arrays; of complex ones the real and the imaginary part are clipped, each by itself,
+            and those that are not floating are left alone.
         limit: Largest absolute value that passes.
 
     Example:
@@ -76,6 +77,11 @@ def _with_transpose(tree: PyTree, backward: Callable[[PyTree], PyTree]) -> PyTre
     It is written as the solution of 1 x = b: of all that JAX has, that alone has rules for forward
     mode, vmap and transposition (``custom_vjp`` refuses forward mode, ``linear_call`` vmap).
     """
-    return jax.lax.custom_linear_solve(
-        lambda x: x, tree, lambda _, b: b, lambda _, dy: backward(dy)
+    leaves, treedef = jax.tree.flatten(tree)
+    places = [i for i, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    solved = jax.lax.custom_linear_solve(
+        lambda x: x, [leaves[i] for i in places], lambda _, b: b, lambda _, dy: backward(dy)
     )
+    for place, leaf in zip(places, solved, strict=True):
+        leaves[place] = leaf
+    return treedef.unflatten(leaves)
