@@ -49,14 +49,14 @@ def jax_arrays(tree: PyTree) -> PyTree:
 
 
 def exportable(leaf: Any) -> np.ndarray:
-    """An array in a dtype that every library loads: bfloat16 becomes float32, which holds it.
+    """A copy in a dtype that every library loads: bfloat16 becomes float32, which holds it.
 
     Example:
         >>> exportable(jnp.ones(2, jnp.bfloat16)).dtype
         dtype('float32')
     """
     array = numpy_array(leaf)
-    return array.astype(np.float32) if array.dtype == jnp.bfloat16 else array
+    return array.astype(np.float32 if array.dtype == jnp.bfloat16 else array.dtype)
 
 
 def take_gates(array: Any, order: Sequence[int]) -> np.ndarray:
