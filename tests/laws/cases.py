@@ -57,7 +57,7 @@ def make_case(
 
 
 def assert_same(found: Any, expected: Any, tolerance: float = 1e-12, what: str = "") -> None:
-    """Equal trees, dtypes, shapes; values to ``tolerance`` times the larger of 1 and the largest."""
+    """Equal trees, dtypes, shapes; values to ``tolerance`` times the largest, or 1 if larger."""
     flat, treedef = jax.tree_util.tree_flatten_with_path(expected)
     assert treedef == jax.tree.structure(found), f"{what}: {treedef} != {jax.tree.structure(found)}"
     for (path, want), have in zip(flat, jax.tree.leaves(found)):

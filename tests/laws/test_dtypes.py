@@ -1,6 +1,7 @@
 """Law 10: every mix of dtypes of params, state and inputs traces once, and keeps its dtypes."""
 
 import dataclasses
+import itertools
 
 import jax
 import jax.numpy as jnp
@@ -32,30 +33,25 @@ def dtypes(tree):
 def test_every_mix_of_dtypes_keeps_its_dtypes(name):
     cell, params, state, xs = make_case(name)
 
-    def value_and_gradient(params, state, xs, **options):
+    def run(params, state, xs):
+        return drivers.scan(cell, params, xs, state, lengths=LENGTHS, reset=RESET)
+
+    def gradient(params, xs):
         leaves, rebuild = drivers.common.split_inexact(params)
+        loss = lambda leaves: run(rebuild(leaves), None, xs)[1].astype(jnp.float32).sum()  # noqa: E731
+        return jax.grad(loss)(leaves)
 
-        def loss(leaves):
-            final, ys = drivers.scan(cell, rebuild(leaves), xs, state, **options)
-            return ys.astype(jnp.float32).sum(), (final, ys)
-
-        gradient, (final, ys) = jax.grad(loss, has_aux=True)(leaves)
-        return gradient, final, ys
-
-    for params_dtype in FLOATS:
+    for params_dtype, xs_dtype in itertools.product(FLOATS, FLOATS):
+        p, x = cast(params, params_dtype), cast(xs, xs_dtype)
+        where = f"params {params_dtype}, inputs {xs_dtype}"
+        wanted = dtypes(drivers.common.split_inexact(p)[0])
+        assert dtypes(jax.eval_shape(gradient, p, x)) == wanted, where
+        initial = cell.initial_state(p, xs.shape[1:2])
         for state_dtype in (None, *FLOATS):
-            for xs_dtype in FLOATS:
-                p = cast(params, params_dtype)
-                s = cell.initial_state(p, xs.shape[1:2]) if state_dtype is None else None
-                s = cast(state, state_dtype) if s is None else s
-                given = None if state_dtype is None else s
-                options = {"lengths": LENGTHS, "reset": RESET}
-                run = lambda p, x, given=given, o=options: value_and_gradient(p, given, x, **o)  # noqa: E731
-                gradient, final, ys = jax.eval_shape(run, p, cast(xs, xs_dtype))
-                where = f"params {params_dtype}, state {state_dtype}, inputs {xs_dtype}"
-                assert dtypes(gradient) == dtypes(drivers.common.split_inexact(p)[0]), where
-                assert dtypes(final) == dtypes(s), where
-                assert jnp.issubdtype(ys.dtype, jnp.floating), where
+            given = None if state_dtype is None else cast(state, state_dtype)
+            final, ys = jax.eval_shape(run, p, given, x)
+            assert dtypes(final) == dtypes(initial if given is None else given), where
+            assert jnp.issubdtype(ys.dtype, jnp.floating), where
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -1,4 +1,4 @@
-"""Law 12: pmap, shard_map and sharded jit (Auto, Explicit) give one device's values and gradients."""
+"""Law 12: pmap, shard_map, sharded jit (Auto, Explicit) give one device's values and gradients."""
 
 import jax
 import jax.numpy as jnp
@@ -58,11 +58,9 @@ def under_pmap(loss):
     mapped = jax.pmap(local, "data", in_axes=(None, 1, 0, 1), out_axes=(None, 1, None))
 
     def run(leaves, xs, lengths, reset):
-        split = (
-            lambda a, axis: a.reshape(  # noqa: E731
-                *a.shape[:axis], NUM_DEVICES, -1, *a.shape[axis + 1 :]
-            )
-        )
+        def split(a, axis):
+            return a.reshape(*a.shape[:axis], NUM_DEVICES, -1, *a.shape[axis + 1 :])
+
         value, ys, gradient = mapped(leaves, split(xs, 1), split(lengths, 0), split(reset, 1))
         return value, ys.reshape(xs.shape[:2] + ys.shape[3:]), gradient
 
