@@ -1,0 +1,154 @@
+"""The contenders of a benchmark as compiled programs, checked to compute the same."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from importlib.util import find_spec
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from benchmarks.harness import Program, compile_program, relative_error
+from benchmarks.peers import Layer
+from rnn_jax import cells, drivers
+
+Mode = Literal["forward", "training"]
+TOLERANCE = 1e-4  # relative error in float32 of outputs and of each gradient
+
+
+class Case(NamedTuple):
+    """One layer to be run: cell, parameters, inputs."""
+
+    cell: Any
+    params: Any
+    xs: jax.Array  # (T, B, D)
+
+
+def make_case(
+    kind: str, num_steps: int, batch_size: int, input_size: int, hidden_size: int, seed: int = 0
+) -> Case:
+    """Random parameters and inputs; the bias that some libraries lack is 0, the others are not."""
+    cell = {"lstm": cells.LSTM, "gru": cells.GRU}[kind](
+        input_size=input_size, hidden_size=hidden_size
+    )
+    key_params, key_b, key_x = jax.random.split(jax.random.key(seed), 3)
+    params = cell.init(key_params)
+    params = params._replace(b=params.b + 0.1 * jax.random.normal(key_b, params.b.shape))
+    xs = jax.random.normal(key_x, (num_steps, batch_size, input_size))
+    return Case(cell, params, xs)
+
+
+def own_layers(cell: Any, unroll: tuple[int, ...]) -> list[Layer]:
+    """Our drivers: what ``scan`` does by default first."""
+    choices: list[tuple[str, dict[str, Any]]] = [
+        ("rnn_jax scan", {}),
+        ("rnn_jax scan, autodiff", {"gradient": "autodiff"}),
+        ("rnn_jax scan, remat sqrt", {"remat": "sqrt"}),
+    ]
+    for count in unroll:
+        choices.append(
+            (f"rnn_jax scan, autodiff, unroll {count}", {"gradient": "autodiff", "unroll": count})
+        )
+    return [own_layer(cell, name, drivers.scan, **options) for name, options in choices]
+
+
+def own_layer(cell: Any, name: str, driver: Callable[..., Any], **options: Any) -> Layer:
+    """One of our drivers as a layer."""
+
+    def apply(params: Any, xs: jax.Array) -> jax.Array:
+        return driver(cell, params, xs, **options)[1]
+
+    return Layer(name, cell, lambda params: params, apply)
+
+
+def jax_program(layer: Layer, mode: Mode, case: Case) -> Program:
+    """The outputs, or the gradient of their mean square by parameters and inputs."""
+    own = layer.pack(case.params)
+    if mode == "forward":
+        return compile_program(layer.name, layer.apply, own, case.xs)
+
+    def loss(params: Any, xs: jax.Array) -> jax.Array:
+        return jnp.square(layer.apply(params, xs)).mean()
+
+    return compile_program(layer.name, jax.grad(loss, argnums=(0, 1)), own, case.xs)
+
+
+def torch_program(mode: Mode, case: Case, threads: int) -> tuple[Layer, Program] | None:
+    """torch.nn.LSTM or GRU on the processor; None where torch is not installed."""
+    if not find_spec("torch"):
+        return None
+    import torch
+
+    torch.set_num_threads(threads)
+    cell, kind = case.cell, type(case.cell).__name__
+    module = getattr(torch.nn, kind)(cell.input_size, cell.hidden_size)
+    xs = torch.tensor(jax.device_get(case.xs), requires_grad=mode == "training")
+
+    def pack(p: Any) -> dict[str, jax.Array]:
+        b_h = jnp.zeros_like(p.b)
+        if kind == "GRU":
+            b_h = b_h.at[2 * cell.hidden_size :].set(p.b_h)
+        names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+        return dict(zip(names, (p.w_x.T, p.w_h.T, p.b, b_h), strict=True))
+
+    weights = dict(module.named_parameters())
+    with torch.no_grad():
+        for name, value in pack(case.params).items():
+            weights[name].copy_(torch.tensor(jax.device_get(value)))
+
+    def call() -> Any:
+        if mode == "forward":
+            with torch.no_grad():
+                return module(xs)[0].numpy()
+        loss = module(xs)[0].square().mean()
+        *d_weights, d_xs = torch.autograd.grad(loss, [*weights.values(), xs])
+        return {n: d.numpy() for n, d in zip(weights, d_weights, strict=True)}, d_xs.numpy()
+
+    layer = Layer(f"torch.nn.{kind}", cell, pack, module)
+    return layer, Program(layer.name, call)
+
+
+def in_our_terms(layer: Layer, mode: Mode, case: Case, result: Any) -> Iterator[tuple[str, Any]]:
+    """(name, array) of the outputs, or of the gradient by each of our parameters and the inputs."""
+    if mode == "forward":
+        yield "ys", result
+        return
+    d_own, d_xs = result
+    _, transpose = jax.vjp(layer.pack, case.params)
+    (d_params,) = transpose(jax.tree.map(jnp.asarray, d_own))
+    yield "xs", d_xs
+    for name, value in d_params._asdict().items():
+        if name not in layer.lacks:
+            yield name, value
+
+
+class Checker:
+    """Compares results with those of the plain scan over the same cell."""
+
+    def __init__(self, mode: Mode, case: Case) -> None:
+        self.mode, self.case = mode, case
+        self.references: dict[Any, dict[str, Any]] = {}
+
+    def error(self, layer: Layer, result: Any) -> float:
+        """The largest relative error.
+
+        Raises:
+            ValueError: If it is too large for two programs that compute the same.
+        """
+        terms = partial(in_our_terms, mode=self.mode, case=self.case)
+        if layer.cell not in self.references:
+            plain = own_layer(layer.cell, "reference", drivers.scan, gradient="autodiff")
+            program = jax_program(plain, self.mode, self.case)
+            self.references[layer.cell] = dict(terms(plain, result=program.call()))
+        reference = self.references[layer.cell]
+        errors = {
+            name: relative_error(value, reference[name])
+            for name, value in terms(layer, result=result)
+        }
+        name, worst = max(errors.items(), key=lambda item: item[1])
+        if not worst <= TOLERANCE:
+            raise ValueError(
+                f"{layer.name} computes something else ({self.mode}): {name} differs from the "
+                f"plain scan by {worst:.1e}, which is over {TOLERANCE}."
+            )
+        return worst

@@ -1,0 +1,168 @@
+"""Honest timing on a machine that is not quiet: interleaved rounds, paired ratios, an A/A control.
+
+Absolute times drift with the machine's load; ratios of neighbours in one round do not. Each round
+runs every contender once, in an order that is reversed every other round. A contender's time is
+divided by the baseline's *of the same round*, and the quartiles of these ratios are reported. The
+baseline is entered twice: a difference counts only beyond that of the baseline from itself.
+"""
+
+import gc
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+CONTROL = "A/A control"  # the baseline, entered a second time
+
+PACKAGES = ("rnn_jax", "jax", "jaxlib", "numpy", "flax", "dm-haiku", "equinox", "torch")
+VARIABLES = (
+    *("XLA_FLAGS", "JAX_PLATFORMS", "JAX_ENABLE_X64", "NPROC", "OMP_NUM_THREADS"),
+    *("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_ARENA_MAX", "LD_PRELOAD"),
+)
+
+
+class Program(NamedTuple):
+    """Something to be timed, compiled before."""
+
+    name: str
+    call: Callable[[], Any]  # runs to the end
+    compile_seconds: float | None = None
+    temp_bytes: int | None = None  # beside arguments and results
+
+
+class Ratio(NamedTuple):
+    """Quartiles of the paired ratios of two programs' times."""
+
+    low: float
+    median: float
+    high: float
+
+
+def compile_program(name: str, f: Callable[..., Any], *args: Any) -> Program:
+    """Compile a jittable function for its arguments, ahead of time."""
+    lowered = jax.jit(f).lower(*args)
+    begin = time.perf_counter()
+    compiled = lowered.compile()
+    seconds = time.perf_counter() - begin
+    temp_bytes = compiled.memory_analysis().temp_size_in_bytes
+    return Program(name, lambda: jax.block_until_ready(compiled(*args)), seconds, temp_bytes)
+
+
+def measure(
+    programs: Sequence[Program],
+    baseline: str,
+    rounds: int,
+    min_seconds: float = 0.02,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, np.ndarray]:
+    """Seconds of one call of each program and of the control, one value for each round.
+
+    Args:
+        programs: What to time.
+        baseline: Name of the one that is entered twice.
+        rounds: How often each is measured.
+        min_seconds: Short programs are called several times in a row, at least this long.
+        clock: Seconds since some moment.
+    """
+    again = next(p for p in programs if p.name == baseline)._replace(name=CONTROL)
+    entries, calls = [*programs, again], {}
+    for program in entries:
+        program.call()
+        begin = clock()
+        program.call()
+        calls[program.name] = max(1, round(min_seconds / max(clock() - begin, 1e-7)))
+    seconds: dict[str, list[float]] = {program.name: [] for program in entries}
+    gc.collect()
+    gc.disable()
+    try:
+        for number in range(rounds):
+            for program in entries if number % 2 == 0 else entries[::-1]:
+                begin = clock()
+                for _ in range(calls[program.name]):
+                    program.call()
+                seconds[program.name].append((clock() - begin) / calls[program.name])
+    finally:
+        gc.enable()
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def ratio(times: Mapping[str, np.ndarray], name: str, other: str) -> Ratio:
+    """Time of one program in units of another's, round by round."""
+    return Ratio(*(float(q) for q in np.quantile(times[name] / times[other], (0.25, 0.5, 0.75))))
+
+
+def verdict(ratio: Ratio, control: Ratio) -> str:
+    """``faster`` or ``slower`` if all of the middle half lies beyond the control's spread."""
+    spread = max(abs(control.low - 1), abs(control.high - 1))
+    if ratio.high < 1 - spread:
+        return "faster"
+    return "slower" if ratio.low > 1 + spread else "same"
+
+
+def relative_error(a: Any, b: Any) -> float:
+    """|a - b| / |b| in the Euclidean norm, in float64."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    norm = float(np.linalg.norm(b))
+    return float(np.linalg.norm(a - b)) / norm if norm else float(np.linalg.norm(a))
+
+
+def environment() -> dict[str, Any]:
+    """Machine, versions, flags and load: what a number means nothing without."""
+    device = jax.devices()[0]
+    return {
+        "processor": _processor(),
+        "cores": num_cores(),
+        "device": f"{device.platform}: {device.device_kind}",
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "versions": {name: found for name in PACKAGES if (found := _version(name))},
+        "commit": _commit(),
+        "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
+        "load": load(),
+    }
+
+
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def load() -> list[float] | None:
+    """Mean number of waiting processes in the last 1, 5 and 15 minutes, where the system says."""
+    return [round(value, 2) for value in os.getloadavg()] if hasattr(os, "getloadavg") else None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        fields = dict(line.partition(":")[::2] for line in lines if ":" in line)
+        names = {key.strip(): value.strip() for key, value in fields.items()}
+        family = ", ".join(f"{k} {names[k]}" for k in ("cpu family", "model") if k in names)
+        return f"{names['model name']} ({family})"
+    except (OSError, KeyError):
+        return platform.processor() or platform.machine()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    """The checkout's commit, with a + where files differ from it."""
+    command = ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
+    folder = Path(__file__).parent
+    try:
+        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+        return run.stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

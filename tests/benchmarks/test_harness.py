@@ -1,0 +1,116 @@
+"""The arithmetic of measuring, on programs and a clock whose times are known."""
+
+import os
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from benchmarks import harness, report
+from benchmarks.harness import CONTROL, Program, Ratio
+
+
+class Clock:
+    """A clock that stands still but for what programs spend."""
+
+    def __init__(self) -> None:
+        self.now, self.calls = 0.0, []
+
+    def program(self, name: str, seconds: float) -> Program:
+        def call() -> None:
+            self.calls.append(name)
+            self.now += seconds
+
+        return Program(name, call, 1.5, 2**20)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_rounds_are_interleaved_and_reversed():
+    clock = Clock()
+    programs = [clock.program("base", 2.0), clock.program("ours", 1.0)]
+    times = harness.measure(programs, "base", rounds=3, clock=clock)
+    assert {name: values.tolist() for name, values in times.items()} == {
+        "base": [2.0] * 3,
+        "ours": [1.0] * 3,
+        CONTROL: [2.0] * 3,
+    }
+    warm_up = ["base", "base", "ours", "ours", "base", "base"]
+    there = ["base", "ours", "base"]  # the last is the control
+    assert clock.calls == warm_up + there + there[::-1] + there
+
+
+def test_short_programs_are_repeated():
+    clock = Clock()
+    programs = [clock.program("base", 0.004)]
+    times = harness.measure(programs, "base", rounds=2, min_seconds=0.02, clock=clock)
+    assert np.allclose(times["base"], 0.004)
+    assert len(clock.calls) == 2 * (2 + 2 * 5)
+
+
+def test_ratio_pairs_the_rounds():
+    """Load that doubles both times of a round leaves the ratio alone."""
+    times = {"a": np.array([1.0, 2.0, 4.0, 8.0, 3.0]), "b": np.array([2.0, 4.0, 8.0, 16.0, 3.0])}
+    assert harness.ratio(times, "a", "b") == Ratio(0.5, 0.5, 0.5)
+    assert harness.ratio(times, "b", "a") == Ratio(2.0, 2.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "control", "word"),
+    [
+        (Ratio(0.7, 0.8, 0.89), Ratio(0.95, 1.0, 1.1), "faster"),
+        (Ratio(0.7, 0.8, 0.91), Ratio(0.95, 1.0, 1.1), "same"),  # reaches into the control's spread
+        (Ratio(0.7, 0.8, 0.91), Ratio(0.9, 1.0, 1.05), "same"),
+        (Ratio(1.12, 1.2, 1.3), Ratio(0.95, 1.0, 1.1), "slower"),
+        (Ratio(1.05, 1.2, 1.3), Ratio(0.95, 1.0, 1.1), "same"),
+    ],
+)
+def test_verdict_counts_only_beyond_the_control(ratio: Ratio, control: Ratio, word: str):
+    assert harness.verdict(ratio, control) == word
+
+
+def test_relative_error():
+    assert harness.relative_error([3.0, 4.0], [3.0, 4.0]) == 0
+    assert harness.relative_error([3.0, 4.5], [3.0, 4.0]) == 0.1
+    assert harness.relative_error([0.5], [0.0]) == 0.5
+
+
+def test_compile_program(optimized):
+    program = harness.compile_program("sum", lambda x: jnp.sort(x).sum(), jnp.arange(1000.0))
+    assert float(program.call()) == 499500
+    assert program.compile_seconds > 0
+    assert program.temp_bytes >= 1000 * jnp.zeros(()).dtype.itemsize
+
+
+def test_environment(monkeypatch):
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "1")
+    found = harness.environment()
+    assert found["versions"].keys() >= {"jax", "flax", "numpy"}
+    assert found["variables"]["MALLOC_TRIM_THRESHOLD_"] == "1"
+    assert 1 <= found["cores"] <= os.cpu_count()
+    assert found["processor"] and found["device"].startswith("cpu")
+
+
+def test_rows_report_losses():
+    times = {
+        "base": np.full(4, 2.0),
+        "ours": np.array([1.0, 1.0, 1.0, 3.0]),
+        "quick": np.full(4, 0.5),
+        CONTROL: np.full(4, 2.0),
+    }
+    programs = [Program(name, lambda: None) for name in ("ours", "base", "quick")]
+    rows = report.make_rows(programs, {"ours": 1e-7}, times, "base", "ours")
+    by_name = {row.name: row for row in rows}
+    assert [row.name for row in rows] == ["ours", "base", "quick", CONTROL]
+    assert by_name["base"].lost == 0.25 and by_name["base"].verdict == ""
+    assert by_name["ours"].to_baseline.median == 0.5
+    assert by_name["ours"].ours_verdict == "" and by_name["ours"].error == 1e-7
+    assert by_name["quick"].lost == 1.0 and by_name["quick"].ours_verdict == "slower"
+    contest = report.Contest("lstm", "training", 8, rows, ("torch is not installed",))
+    text = report.markdown(contest, "base")
+    assert text.index("quick") < text.index("ours") < text.index("| base |")
+    assert "Left out: torch is not installed." in text
+    assert report.losses([contest], "ours").endswith(
+        "Ours is faster than 1 of 2, slower than 1 of 2; no difference from 0.\n"
+    )

@@ -1,0 +1,53 @@
+"""Every contender computes the same outputs and gradients, from the same weights."""
+
+from importlib.util import find_spec
+
+import jax
+import pytest
+
+from benchmarks import contenders, peers
+from rnn_jax import cells
+
+PACKAGES = {"flax nnx": "flax", "flax linen": "flax", "haiku": "haiku", "equinox": "equinox"}
+SIZES = {"num_steps": 3, "batch_size": 2, "input_size": 3, "hidden_size": 4}
+
+
+@pytest.fixture(autouse=True)
+def _as_users_run_it(standard_promotion):
+    with jax.enable_x64(False):
+        yield
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("peer", [*PACKAGES, "torch"])
+def test_peer_agrees(peer: str, kind: str):
+    package = PACKAGES.get(peer, peer)
+    if not find_spec(package):
+        pytest.skip(f"{package} is not installed")
+    case = contenders.make_case(kind, **SIZES)
+    # The outputs enter the gradient, so training alone is enough.
+    checker = contenders.Checker("training", case)
+    if peer == "torch":
+        layer, program = contenders.torch_program("training", case, threads=1)
+    else:
+        layers, _ = peers.jax_peers(case.cell)
+        layer = next(layer for layer in layers if layer.name.startswith(peer))
+        program = contenders.jax_program(layer, "training", case)
+    assert checker.error(layer, program.call()) < 1e-6
+
+
+def test_a_contender_that_computes_something_else_is_found():
+    case = contenders.make_case("gru", **SIZES)
+    checker = contenders.Checker("forward", case)
+    layer = contenders.own_layers(case.cell, ())[0]
+    ys = contenders.jax_program(layer, "forward", case).call()
+    assert checker.error(layer, ys) < 1e-6
+    with pytest.raises(ValueError, match=r"rnn_jax scan computes something else \(forward\): ys"):
+        checker.error(layer, ys + 1e-3)
+
+
+def test_what_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setattr(peers, "find_spec", lambda name: name == "flax")
+    layers, missing = peers.jax_peers(cells.LSTM(input_size=2, hidden_size=3))
+    assert [layer.name for layer in layers] == ["flax nnx.RNN", "flax linen.RNN"]
+    assert missing == ["haiku is not installed", "equinox is not installed"]
