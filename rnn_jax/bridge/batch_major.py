@@ -23,6 +23,7 @@ def run_batch_major(
     mask: jax.Array | None = None,
     reset: jax.Array | None = None,
     reverse: bool = False,
+    context: jax.Array | None = None,
     key: jax.Array | None = None,
 ) -> tuple[State, jax.Array]:
     """Run a driver on sequences whose batch axes come first.
@@ -37,13 +38,15 @@ def run_batch_major(
         mask: Which steps are real, (*B, T) bool.
         reset: Where a row begins anew, (*B, T) bool.
         reverse: Run from the last step to the first.
+        context: Bound to the parameters of a cell that has ``bind``, (*B, V).
         key: Draws the noise of a stochastic cell; None for evaluation.
 
     Returns:
         The final state, leaves (*B, ...), and the outputs (*B, T, O), bit for bit the driver's.
 
     Raises:
-        ValueError: If xs, mask or reset do not fit; the message speaks of batch-major shapes.
+        ValueError: If xs, mask or reset do not fit, in batch-major words; if there is a context and
+            the cell takes none.
 
     Example:
         >>> from rnn_jax import cells, drivers
@@ -55,6 +58,13 @@ def run_batch_major(
     """
     xs = jnp.asarray(xs)
     time_axis = _check_inputs(cell, xs)
+    if context is not None:
+        if not hasattr(cell, "bind"):
+            raise ValueError(
+                f"context is given, but {type(cell).__name__} takes none: wrap it, "
+                f"cells.Context(cell=..., context_size={jnp.shape(context)[-1]})."
+            )
+        params = cell.bind(params, context)
     options = {"lengths": lengths, "key": key}
     for name, marks in (("mask", mask), ("reset", reset)):
         if marks is not None:

@@ -56,6 +56,7 @@ class RNN(linen.Module):
         mask: jax.Array | None = None,
         reset: jax.Array | None = None,
         reverse: bool = False,
+        context: jax.Array | None = None,
     ) -> tuple[State, jax.Array]:
         """Run over xs (*B, T, D); the options are those of ``run_batch_major``."""
         trains = self.has_rng(self.rng_collection)
@@ -69,5 +70,6 @@ class RNN(linen.Module):
             mask=mask,
             reset=reset,
             reverse=reverse,
+            context=context,
             key=self.make_rng(self.rng_collection) if trains else None,
         )

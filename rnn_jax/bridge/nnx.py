@@ -62,6 +62,7 @@ class RNN(nnx.Module):
         mask: jax.Array | None = None,
         reset: jax.Array | None = None,
         reverse: bool = False,
+        context: jax.Array | None = None,
         rngs: nnx.Rngs | nnx.RngStream | jax.Array | None = None,
     ) -> tuple[State, jax.Array]:
         """Run over xs (*B, T, D); the options are those of ``run_batch_major``.
@@ -81,6 +82,7 @@ class RNN(nnx.Module):
             mask=mask,
             reset=reset,
             reverse=reverse,
+            context=context,
             key=key() if isinstance(key, nnx.RngStream) else key,
         )
 
