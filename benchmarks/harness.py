@@ -51,7 +51,8 @@ def compile_program(name: str, f: Callable[..., Any], *args: Any) -> Program:
     begin = time.perf_counter()
     compiled = lowered.compile()
     seconds = time.perf_counter() - begin
-    temp_bytes = compiled.memory_analysis().temp_size_in_bytes
+    memory = compiled.memory_analysis()
+    temp_bytes = memory.temp_size_in_bytes if memory else None
     return Program(name, lambda: jax.block_until_ready(compiled(*args)), seconds, temp_bytes)
 
 
