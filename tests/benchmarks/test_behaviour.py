@@ -1,4 +1,4 @@
-"""The table of corners: ours must say yes everywhere; what peers say may change with their versions."""
+"""The table of corners: ours must say yes everywhere; what peers say may change with versions."""
 
 import jax
 import pytest
