@@ -2,6 +2,7 @@
 
 Each takes xs (T, B, D) and returns ys (T, B, H). ``pack`` writes our parameters in the other's
 layout; it is affine, so its transpose brings the other's gradient back into ours to be compared.
+(``rnn_jax.bridge`` copies weights and is not differentiable; a test holds the two equal.)
 """
 
 from collections.abc import Callable, Iterator

@@ -3,10 +3,11 @@
 from importlib.util import find_spec
 
 import jax
+import numpy as np
 import pytest
 
 from benchmarks import contenders, peers
-from rnn_jax import cells
+from rnn_jax import bridge, cells
 
 PACKAGES = {"flax nnx": "flax", "flax linen": "flax", "haiku": "haiku", "equinox": "equinox"}
 SIZES = {"num_steps": 3, "batch_size": 2, "input_size": 3, "hidden_size": 4}
@@ -34,6 +35,28 @@ def test_peer_agrees(peer: str, kind: str):
         layer = next(layer for layer in layers if layer.name.startswith(peer))
         program = contenders.jax_program(layer, "training", case)
     assert checker.error(layer, program.call()) < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru"])
+def test_weights_are_those_of_the_bridge(kind: str):
+    """Two implementations of the same layouts."""
+    case = contenders.make_case(kind, **SIZES)
+    after, before = ({}, {}) if kind == "lstm" else ({"reset": "after"}, {"reset": "before"})
+    to_nnx = bridge.optimized_lstm_to_nnx if kind == "lstm" else bridge.gru_to_nnx
+    right = {
+        "flax nnx": {"cell": to_nnx(case.params, **after)},
+        "flax linen": {
+            "params": {"cell": getattr(bridge, f"{kind}_to_linen")(case.params, **after)}
+        },
+        "haiku": getattr(bridge, f"{kind}_to_haiku")(case.params, "core", **before),
+        "equinox": getattr(bridge, f"{kind}_to_equinox")(case.params, **after),
+    }
+    for layer in peers.jax_peers(case.cell)[0]:
+        packed = layer.pack(case.params)
+        want = next(tree for name, tree in right.items() if layer.name.startswith(name))
+        if layer.name.startswith("equinox"):
+            packed = {name: getattr(packed, name) for name in want}
+        jax.tree.map(np.testing.assert_array_equal, packed, want)
 
 
 def test_a_contender_that_computes_something_else_is_found():
