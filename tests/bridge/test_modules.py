@@ -1,6 +1,8 @@
 """The Flax modules: bit-equal to the core for every cell, driver and option."""
 
 import re
+import subprocess
+import sys
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ from rnn_jax import cells, drivers
 from rnn_jax.bridge import linen, nnx
 from rnn_jax.cells.base import input_shape, is_stochastic
 from tests.registry import CELLS
+from tests.settings import ROOT
 
 LSTM = CELLS["lstm"]
 STOCHASTIC = "zoneout"
@@ -185,3 +188,13 @@ def test_dtypes():
 def test_bad_input(call: Any, message: str):
     with pytest.raises(ValueError, match=re.escape(message)):
         call(nnx.RNN(LSTM, rngs=flax_nnx.Rngs(0)))
+
+
+def test_imports_no_neighbour():
+    """The room and its converters need none of the libraries they convert from, nor Flax."""
+    code = (
+        "import sys, rnn_jax, rnn_jax.bridge\n"
+        "print({'flax', 'torch', 'keras', 'haiku', 'equinox'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert run.stdout == "set()\n", run.stdout + run.stderr
