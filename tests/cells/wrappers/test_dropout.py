@@ -110,6 +110,20 @@ def test_rnn_drop_equals_moon():
     assert bool((ys[:, ~m] == 0).all()), "a dropped unit is absent for the whole sequence"
 
 
+def test_rnn_drop_acts_before_a_projection():
+    """The mask is on c before h is made of it, so what the projection mixes has no dropped unit."""
+    inner = cells.ProjectedLSTM(input_size=3, hidden_size=4, projection_size=2)
+    cell = cells.RNNDrop(cell=inner, rate=0.5)
+    params, xs = numbers_for(cell)
+    keep = np.asarray(drawn(cell, params, xs).params.keep)
+    h, c = np.zeros((3, 2)), np.zeros((3, 4))
+    for x in np.asarray(xs):
+        h, c = lstm(params.cell, h, c, x, d=keep)
+        h = h @ np.asarray(params.cell.w_p) / 0.5
+    final, _ = drivers.scan(cell, params, xs, key=KEY)
+    assert_close(final, cells.LSTMState(h=h, c=c))
+
+
 def test_scaling_keeps_the_mean():
     """One step from zero is linear in the masks: 20000 rows, 5 standard errors."""
     for cell in (WRAPPED[0], WRAPPED[3]):
