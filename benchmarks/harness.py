@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 CONTROL = "A/A control"  # the baseline, entered a second time
+PAUSE = 0.01  # seconds before each measurement
 
 PACKAGES = ("rnn_jax", "jax", "jaxlib", "numpy", "flax", "dm-haiku", "equinox", "torch")
 VARIABLES = (
@@ -62,6 +63,7 @@ def measure(
     rounds: int,
     min_seconds: float = 0.02,
     clock: Callable[[], float] = time.perf_counter,
+    pause: Callable[[float], Any] = time.sleep,
 ) -> dict[str, np.ndarray]:
     """Seconds of one call of each program and of the control, one value for each round.
 
@@ -71,6 +73,8 @@ def measure(
         rounds: How often each is measured.
         min_seconds: Short programs are called several times in a row, at least this long.
         clock: Seconds since some moment.
+        pause: Waits for so many seconds. Threads of the last contender (those of OpenMP spin for a
+            while) go to sleep, and one call that does not count brings the caches back.
     """
     again = next(p for p in programs if p.name == baseline)._replace(name=CONTROL)
     entries, calls = [*programs, again], {}
@@ -85,6 +89,8 @@ def measure(
     try:
         for number in range(rounds):
             for program in entries if number % 2 == 0 else entries[::-1]:
+                pause(PAUSE)
+                program.call()
                 begin = clock()
                 for _ in range(calls[program.name]):
                     program.call()

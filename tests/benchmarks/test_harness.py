@@ -14,7 +14,7 @@ class Clock:
     """A clock that stands still but for what programs spend."""
 
     def __init__(self) -> None:
-        self.now, self.calls = 0.0, []
+        self.now, self.calls, self.paused = 0.0, [], 0
 
     def program(self, name: str, seconds: float) -> Program:
         def call() -> None:
@@ -26,27 +26,33 @@ class Clock:
     def __call__(self) -> float:
         return self.now
 
+    def pause(self, seconds: float) -> None:
+        self.paused += 1
+        self.now += seconds
+
 
 def test_rounds_are_interleaved_and_reversed():
     clock = Clock()
     programs = [clock.program("base", 2.0), clock.program("ours", 1.0)]
-    times = harness.measure(programs, "base", rounds=3, clock=clock)
+    times = harness.measure(programs, "base", rounds=3, clock=clock, pause=clock.pause)
     assert {name: values.tolist() for name, values in times.items()} == {
         "base": [2.0] * 3,
         "ours": [1.0] * 3,
         CONTROL: [2.0] * 3,
     }
     warm_up = ["base", "base", "ours", "ours", "base", "base"]
-    there = ["base", "ours", "base"]  # the last is the control
+    there = ["base", "base", "ours", "ours", "base", "base"]  # one counts; the last is the control
     assert clock.calls == warm_up + there + there[::-1] + there
+    assert clock.paused == 9
 
 
 def test_short_programs_are_repeated():
     clock = Clock()
     programs = [clock.program("base", 0.004)]
-    times = harness.measure(programs, "base", rounds=2, min_seconds=0.02, clock=clock)
+    options = {"clock": clock, "pause": clock.pause}
+    times = harness.measure(programs, "base", rounds=2, min_seconds=0.02, **options)
     assert np.allclose(times["base"], 0.004)
-    assert len(clock.calls) == 2 * (2 + 2 * 5)
+    assert len(clock.calls) == 2 * (2 + 2 * 6)
 
 
 def test_ratio_pairs_the_rounds():
