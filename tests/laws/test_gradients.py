@@ -14,7 +14,7 @@ from tests.laws.cases import (
     make_case,
     poison,
 )
-from tests.registry import CELLS
+from tests.registry import CELLS, NAMES
 
 
 def split(tree):
@@ -54,48 +54,54 @@ def gradient_of(loss, params, state, xs):
     return jax.value_and_grad(run, argnums=(0, 1, 2))(p, s, xs)
 
 
-ROADS = {
+DEFERRED = {
     "deferred": {},
     "deferred, summed inside": {"sum_inside": True},
-    "unroll=2": {"unroll": 2},
-    "autodiff": {"gradient": "autodiff"},
+}
+RECOMPUTED = {
     "remat=step": {"remat": "step"},
     "remat=sqrt": {"remat": "sqrt"},
-    "remat=2": {"remat": 2},
 }
 
 
-@pytest.mark.parametrize("name", CELLS)
-def test_all_roads_have_the_gradient_of_the_loop(name):
+def roads_of(cell):
+    """Those that are programs of their own for this cell."""
+    return {"autodiff": {"gradient": "autodiff"}, **RECOMPUTED} | (
+        DEFERRED if cells.is_gated(cell) else {}
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_roads_have_one_gradient(name):
+    """The right one, as finite differences say below, and for three cells the loop itself."""
     cell, params, state, xs = make_case(name)
     poisoned = poison(xs, BY_LENGTH)
     padded = {"lengths": LENGTHS, "reset": RESET}
+    roads = roads_of(cell)
 
     @jax.jit
     def all_gradients(params, state, xs, poisoned):
         plain, marked = {}, {}
-        for road, options in {"loop": None, **ROADS}.items():
-            driver = drivers.unrolled if options is None else scan
-            options = options or {}
-            marked[road] = gradient_of(
-                loss_of(cell, driver, **options, **padded), params, state, poisoned
-            )
-            if road in ("deferred", "deferred, summed inside", "autodiff"):
-                plain[road] = gradient_of(
-                    loss_of(cell, driver, reverse=True, **options), params, state, xs
-                )
+        for road, options in roads.items():
+            loss = loss_of(cell, scan, **options, **padded)
+            marked[road] = gradient_of(loss, params, state, poisoned)
+            if road not in RECOMPUTED:
+                loss = loss_of(cell, scan, reverse=True, **options)
+                plain[road] = gradient_of(loss, params, state, xs)
+        if name in ("elman", "gru_before", "stacked"):
+            loss = loss_of(cell, drivers.unrolled, **padded)
+            marked["loop"] = gradient_of(loss, params, state, poisoned)
         return plain, marked
 
     plain, marked = all_gradients(params, state, xs, poisoned)
     for what, found in (("reverse", plain), ("padded and reset", marked)):
         for road, gradient in found.items():
-            want = found["loop" if "loop" in found else "autodiff"]
-            assert_same(gradient, want, what=f"{what}, {road}: ")
-    d_xs = marked["loop"][1][2]
+            assert_same(gradient, found["autodiff"], what=f"{what}, {road}: ")
+    d_xs = marked["autodiff"][1][2]
     assert bool((d_xs[~BY_LENGTH] == 0).all()), "a gradient reaches the padding"
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_nothing_flows_back_across_a_reset(name):
     cell, params, state, xs = make_case(name)
     reset = jnp.zeros(xs.shape[:2], bool).at[4].set(True)
@@ -117,7 +123,7 @@ def test_nothing_flows_back_across_a_reset(name):
         assert bool((d_xs[:4] == 0).all()) and bool((d_xs[4:] != 0).any())
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", NAMES)
 def test_derivatives_match_finite_differences_to_second_order(name):
     """Forward, reverse, forward over reverse, and reverse over reverse on the deferred rule."""
     cell, params, state, xs = make_case(name, num_steps=3, num_rows=1)
@@ -174,10 +180,9 @@ def test_one_key_is_one_noise_under_every_road(name):
     @jax.jit
     def all_roads(params, state, xs):
         roads = {
-            "loop": (drivers.unrolled, {"key": key}),
-            **{road: (scan, {"key": key, **o}) for road, o in ROADS.items()},
-            "other key": (drivers.scan, {"key": other}),
-            "no key": (drivers.scan, {}),
+            **{road: (scan, {"key": key, **options}) for road, options in roads_of(cell).items()},
+            "other key": (scan, {"key": other}),
+            "no key": (scan, {}),
         }
         return {
             road: gradient_of(loss_of(cell, driver, **options), params, state, xs)
@@ -185,7 +190,10 @@ def test_one_key_is_one_noise_under_every_road(name):
         }
 
     found = all_roads(params, state, xs)
-    for road in ROADS:
-        assert_same(found[road], found["loop"], what=road)
-    values = {float(found[road][0]) for road in ("loop", "other key", "no key")}
+    for road in roads_of(cell):
+        assert_same(found[road], found["autodiff"], what=road)
+    final, ys = drivers.unrolled(cell, params, xs, state, key=key)
+    same = jax.jit(lambda: scan(cell, params, xs, state, key=key))()
+    assert_same(same, (final, ys), what="loop")
+    values = {float(found[road][0]) for road in ("autodiff", "other key", "no key")}
     assert len(values) == 3, "the key makes no difference"
