@@ -6,6 +6,7 @@ Sizes are tiny because compiling, not computing, takes the time. Inputs have 3 f
 from typing import Any
 
 import jax.numpy as jnp
+import pytest
 
 from rnn_jax import cells
 
@@ -106,3 +107,14 @@ CELLS: dict[str, Any] = {
         state_dtype=None,
     ),
 }
+
+# Second configurations of a cell above: the same laws, marked slow.
+SECOND = {
+    "mgu_before",
+    "qrnn_ifo",
+    "rg_lru_projected",
+    "sru_projected",
+    "zoneout_affine",
+}
+
+NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in SECOND else n for n in CELLS]

@@ -33,14 +33,8 @@ RESERVED = {
 DEVICE_FILE = "rnn_jax/train/parallel.py"
 DEVICE_WORDS = {
     *("pmap", "shard_map", "psum", "pmean", "Mesh", "make_mesh", "set_mesh", "use_mesh"),
-    *(
-        "devices",
-        "local_devices",
-        "device_count",
-        "local_device_count",
-        "device_put",
-        "distributed",
-    ),
+    *("devices", "local_devices", "device_count", "local_device_count"),
+    *("device_put", "distributed"),
 }
 # The rule of the deferred gradient asks whether a batch can be split over devices at all.
 COUNTS_DEVICES = "rnn_jax/ops/types.py"
