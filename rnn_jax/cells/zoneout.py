@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from rnn_jax.cells import base
 from rnn_jax.cells.wrapper import Wrapper, check_field, check_rate, last_name
 from rnn_jax.ops.dropout import keep_mask
+from rnn_jax.ops.types import shard_like
 from rnn_jax.typing import Params, PyTree, State
 
 
@@ -79,7 +80,7 @@ class Zoneout(Wrapper):
                 return new
             if held is None:
                 return rate * old + (1 - rate) * new
-            return jnp.where(held[jax.tree_util.keystr(path)], old, new)
+            return jnp.where(shard_like(held[jax.tree_util.keystr(path)], new), old, new)
 
         return jax.tree_util.tree_map_with_path(one, old, new)
 

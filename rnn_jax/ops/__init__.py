@@ -23,6 +23,7 @@ from rnn_jax.ops.ridge import ridge_update as ridge_update
 from rnn_jax.ops.tracing import depends as depends
 from rnn_jax.ops.types import batch_like as batch_like
 from rnn_jax.ops.types import explicit_sharding as explicit_sharding
+from rnn_jax.ops.types import shard_like as shard_like
 from rnn_jax.ops.types import vary_like as vary_like
 from rnn_jax.ops.types import varying_axes as varying_axes
 from rnn_jax.ops.windows import windows as windows

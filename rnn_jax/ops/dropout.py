@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.ops.types import shard_like
 from rnn_jax.typing import Shape
 
 
@@ -41,4 +42,5 @@ def drop(x: jax.Array, keep: jax.Array, rate: float) -> jax.Array:
     References:
         Srivastava et al., Dropout: a simple way to prevent neural networks from overfitting, 2014.
     """
-    return jnp.where(jnp.broadcast_to(keep, x.shape), x / (1 - rate), 0)
+    keep = shard_like(jnp.broadcast_to(keep, x.shape), x)
+    return jnp.where(keep, x / (1 - rate), 0)

@@ -1,6 +1,8 @@
 """Functions that leave values alone and change what flows back through them."""
 
+import math
 from collections.abc import Callable
+from itertools import accumulate
 
 import jax
 import jax.numpy as jnp
@@ -32,7 +34,11 @@ def clip_gradient_value(tree: PyTree, limit: float) -> PyTree:
             return jax.lax.complex(clip(dy.real), clip(dy.imag))
         return jnp.clip(dy, -limit, limit)
 
-    return _with_transpose(tree, lambda dy: jax.tree.map(clip, dy))
+    def one(leaf: jax.Array) -> jax.Array:
+        floating = jnp.issubdtype(leaf.dtype, jnp.inexact)
+        return _with_transpose(leaf, clip) if floating else leaf
+
+    return jax.tree.map(one, tree)
 
 
 def clip_gradient_norm(tree: PyTree, limit: float, batch_ndim: int) -> PyTree:
@@ -53,35 +59,43 @@ def clip_gradient_norm(tree: PyTree, limit: float, batch_ndim: int) -> PyTree:
         [0.6, 0.8]
     """
 
-    def clip(dy: PyTree) -> PyTree:
-        leaves = jax.tree.leaves(dy)
-        dtype = wider(jnp.float32, *(jnp.finfo(leaf.dtype).dtype for leaf in leaves))
-        axes = [tuple(range(batch_ndim, leaf.ndim)) for leaf in leaves]
-        squares = [jnp.square(jnp.abs(leaf).astype(dtype)) for leaf in leaves]
-        total = sum(square.sum(axis) for square, axis in zip(squares, axes, strict=True))
-        too_long = total > limit**2
-        factor = jnp.where(too_long, limit * jax.lax.rsqrt(jnp.where(too_long, total, 1)), 1)
+    leaves, treedef = jax.tree.flatten(tree)
+    places = [i for i, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    rows = [_real_rows(leaves[i], batch_ndim) for i in places]
+    dtype = wider(jnp.float32, *(row.dtype for row in rows))
 
-        def scale(leaf: jax.Array) -> jax.Array:
-            wide = jnp.expand_dims(factor, tuple(range(batch_ndim, leaf.ndim)))
-            return leaf * jnp.broadcast_to(wide, leaf.shape).astype(leaf.dtype)
+    def clip(dy: jax.Array) -> jax.Array:
+        square = jnp.square(dy).sum(-1, keepdims=True)
+        too_long = square > limit**2
+        factor = jnp.where(too_long, limit * jax.lax.rsqrt(jnp.where(too_long, square, 1)), 1)
+        return dy * jnp.broadcast_to(factor, dy.shape)
 
-        return jax.tree.map(scale, dy)
+    # One array: custom_linear_solve (jax 0.10.2) fails on a tree whose leaves are partly constant.
+    joined = _with_transpose(jnp.concatenate([row.astype(dtype) for row in rows], -1), clip)
+    ends = list(accumulate(row.shape[-1] for row in rows))
+    for place, part in zip(places, jnp.split(joined, ends[:-1], -1), strict=True):
+        leaves[place] = _from_real_rows(part, leaves[place])
+    return jax.tree.unflatten(treedef, leaves)
 
-    return _with_transpose(tree, clip)
+
+def _real_rows(leaf: jax.Array, batch_ndim: int) -> jax.Array:
+    """(*B, ...) -> (*B, N), real and imaginary parts beside each other."""
+    if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+        leaf = jnp.stack([leaf.real, leaf.imag], -1)
+    return leaf.reshape(*leaf.shape[:batch_ndim], math.prod(leaf.shape[batch_ndim:]))
 
 
-def _with_transpose(tree: PyTree, backward: Callable[[PyTree], PyTree]) -> PyTree:
+def _from_real_rows(rows: jax.Array, like: jax.Array) -> jax.Array:
+    if jnp.issubdtype(like.dtype, jnp.complexfloating):
+        pairs = rows.reshape(*like.shape, 2)
+        return jax.lax.complex(pairs[..., 0], pairs[..., 1]).astype(like.dtype)
+    return rows.reshape(like.shape).astype(like.dtype)
+
+
+def _with_transpose(x: jax.Array, backward: Callable[[jax.Array], jax.Array]) -> jax.Array:
     """The identity with a transpose of our own.
 
     It is written as the solution of 1 x = b: of all that JAX has, that alone has rules for forward
     mode, vmap and transposition (``custom_vjp`` refuses forward mode, ``linear_call`` vmap).
     """
-    leaves, treedef = jax.tree.flatten(tree)
-    places = [i for i, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    solved = jax.lax.custom_linear_solve(
-        lambda x: x, [leaves[i] for i in places], lambda _, b: b, lambda _, dy: backward(dy)
-    )
-    for place, leaf in zip(places, solved, strict=True):
-        leaves[place] = leaf
-    return treedef.unflatten(leaves)
+    return jax.lax.custom_linear_solve(lambda x: x, x, lambda _, b: b, lambda _, dy: backward(dy))

@@ -72,6 +72,20 @@ def may_be_partitioned(xs: jax.Array) -> bool:
     return AxisType.Manual not in kinds and jax.device_count() > 1
 
 
+def shard_like(x: jax.Array, like: jax.Array) -> jax.Array:
+    """Give a value the sharding of another of its shape, on a mesh of Explicit axes; else nothing.
+
+    Where operands meet elementwise JAX asks for equal types; a mask drawn from a key is replicated.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> shard_like(jnp.ones(2), jnp.zeros(2)).tolist()
+        [1.0, 1.0]
+    """
+    sharding = explicit_sharding(like)
+    return x if sharding is None else jax.reshard(x, sharding)
+
+
 def batch_like(tree: PyTree, xs: jax.Array, batch_ndim: int) -> PyTree:
     """Give leaves (*B, ...) the batch sharding and the varying axes of ``xs`` (T, *B, ...).
 
