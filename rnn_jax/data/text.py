@@ -153,6 +153,10 @@ class Corpus:
     held_out: np.ndarray  # (1 + M,): the last tenth, after one token of context
     digest: str  # equal for equal texts
 
+    def __str__(self) -> str:
+        sizes = f"{self.train.size:,} characters to train on, {self.held_out.size - 1:,} held out"
+        return f"{sizes}, {self.vocabulary.size} symbols"
+
     @cached_property
     def floors(self) -> dict[str, float]:
         """What n-grams reach on the held-out tenth, in nats per character, by name."""

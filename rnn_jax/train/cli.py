@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 from rnn_jax.data.errors import InputError
 
 # Exit status. After INTERRUPTED the same command goes on; after DIVERGED other settings may help.
-DONE, BAD_INPUT, DIVERGED, INTERRUPTED = 0, 2, 4, 42
+DONE, BAD_INPUT, DIVERGED, INTERRUPTED, KILLED = 0, 2, 4, 42, 130
 
 
 class Range(NamedTuple):
@@ -24,7 +24,7 @@ class Range(NamedTuple):
 
 
 Count = Annotated[int, Range(1)]  # 1, 2, ...
-Natural = Annotated[int, Range(0)]  # 0, 1, ...
+Natural = Annotated[int, Range(0, 2**31 - 1)]  # 0, 1, ...
 Rate = Annotated[float, Range(1e-30, 1e30)]  # above 0
 Weight = Annotated[float, Range(0.0, 1e30)]  # 0 or above
 Probability = Annotated[float, Range(0.0, 0.999)]  # below 1
@@ -111,6 +111,8 @@ def main(
         message, status = str(error), BAD_INPUT
     except FloatingPointError as error:
         message, status = str(error), DIVERGED
+    except KeyboardInterrupt:
+        message, status = "interrupted", KILLED
     except ModuleNotFoundError as error:
         if error.name not in ("tyro", "tqdm", "matplotlib"):
             raise

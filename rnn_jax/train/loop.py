@@ -64,6 +64,7 @@ def loop(
         ...         tokens_per_step=1,
         ...         progress=progress,
         ...     )
+        /...: 0 of 2 steps are done
         step 1/2 [00:00<?, loss 1.000, 1.443 bits/char]
         step 2/2 [00:00<00:00, loss 0.500, 0.721 bits/char, ... tokens/s]
         after 2 steps the state is 2.0
@@ -74,7 +75,7 @@ def loop(
         start = 0
         if restored := run.restore(state):
             start, state = restored.step, restored.state
-            progress.write(f"{run.path}: {start} of {steps} steps are done")
+        progress.write(f"{run.path}: {start} of {steps} steps are done")
         for done in range(start + 1, steps + 1):
             state, metrics = step(state, done - 1)
             run.log(done, **metrics)

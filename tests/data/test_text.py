@@ -66,6 +66,7 @@ def test_a_corpus_knows_its_text(tmp_path):
     path.write_text("abcde" * 20)
     corpus = load_corpus(path)
     assert (corpus.vocabulary.symbols, corpus.train.size, corpus.held_out.size) == ("abcde", 90, 11)
+    assert str(corpus) == "90 characters to train on, 10 held out, 5 symbols"
     assert list(corpus.floors) == ["3-gram", "5-gram"] and corpus.floors["5-gram"] < 0.2
     assert load_corpus(path, corpus.digest).digest == corpus.digest
     path.write_text("abcdf" * 20)
