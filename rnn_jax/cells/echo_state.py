@@ -146,7 +146,8 @@ class EchoState:
     def update(
         self, params: EchoStateParams, h: jax.Array, z: jax.Array, r: jax.Array
     ) -> jax.Array:
-        return (1 - self.leak) * h + self.leak * self.activation(z + r)
+        new = self.activation(z + r)
+        return new if self.leak == 1 else (1 - self.leak) * h + self.leak * new
 
     def output(self, params: EchoStateParams, h: jax.Array) -> jax.Array:
         return affine(h, params.w_out, params.b_out).astype(h.dtype)

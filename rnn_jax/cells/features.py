@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 
 from rnn_jax.cells import base
-from rnn_jax.cells.wrapper import Wrapper, check_field
+from rnn_jax.cells.wrapper import Wrapper
 from rnn_jax.typing import Params, State
 
 
@@ -29,7 +29,11 @@ class Features(Wrapper):
     """
 
     def __post_init__(self) -> None:
-        check_field(self, "cell", "h")
+        if ".h" not in base.state_shapes(self.cell):
+            raise ValueError(
+                f"Features: the state of {type(self.cell).__name__} has no h of its own, but "
+                f"{sorted(base.state_shapes(self.cell))}: wrap the cell that has one."
+            )
 
     @property
     def output_size(self) -> int:

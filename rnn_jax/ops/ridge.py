@@ -85,7 +85,7 @@ def ridge_update(
     if weights is not None:
         if weights.shape != rows:
             raise ValueError(f"weights has shape {weights.shape}, but there are {rows} rows.")
-        x, y = select(weights != 0, (x, y), (jnp.zeros_like(x), jnp.zeros_like(y)))
+        x, y = select(weights.astype(bool), (x, y), (jnp.zeros_like(x), jnp.zeros_like(y)))
         ones = jnp.sqrt(weights.astype(dtype))[..., None]
         x, y = jnp.broadcast_to(ones, x.shape) * x, jnp.broadcast_to(ones, y.shape) * y
     new = jnp.concatenate([ones, x, y], axis=-1)
