@@ -13,7 +13,7 @@ def test_masks_have_the_rate_and_scaling_keeps_the_mean():
     assert abs(np.asarray(keep).mean() - 0.7) < 5 * np.sqrt(0.21 / 100000)
     x = jnp.full((2, 100000), 3.0)
     y = ops.drop(x, keep, 0.3)
-    assert bool((y == jnp.where(keep, 3.0 / 0.7, 0.0)).all()), "one mask for both rows"
+    assert bool((y == jnp.where(keep, 3.0 / 0.7, 0.0)[None]).all()), "one mask for both rows"
     assert abs(np.asarray(y).mean() - 3.0) < 5 * 3 / 0.7 * np.sqrt(0.21 / 100000)
 
 
