@@ -44,7 +44,8 @@ def windows(
     if lengths is not None:
         xs = select(length_mask(lengths, xs.shape[0]), xs, jnp.zeros((), xs.dtype))
     if previous is None:
-        previous = jnp.zeros_like(xs, shape=(size - 1, *xs.shape[1:]))
+        nothing = jnp.zeros_like(xs[:1])  # with the sharding of the rows
+        previous = jnp.broadcast_to(nothing, (size - 1, *xs.shape[1:]))
     num_steps = xs.shape[0]
     parts = [xs, previous.astype(xs.dtype)] if reverse else [previous.astype(xs.dtype), xs]
     padded = jnp.concatenate(parts)
