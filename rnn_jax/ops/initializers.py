@@ -123,7 +123,7 @@ class SpectralRadius:
 
     Args:
         radius: Spectral radius of the result, > 0.
-        density: Share of non-zero entries, in (0, 1].
+        density: Share of non-zero entries, in (0, 1]; the same number in each column, at least 1.
 
     Example:
         >>> w = SpectralRadius(radius=0.9)(jax.random.key(0), (20, 20), jnp.float32)
@@ -144,7 +144,11 @@ class SpectralRadius:
     def __call__(self, key: jax.Array, shape: Shape, dtype: DType = jnp.float32) -> jax.Array:
         key_w, key_mask = jax.random.split(key)
         w = jax.random.normal(key_w, shape, _wide(dtype))
-        w = jnp.where(jax.random.bernoulli(key_mask, self.density, shape), w, 0)
+        # As many in each column, one at least: a unit that nobody drives is on no cycle, and a
+        # matrix without cycles has no radius to scale.
+        count = max(1, round(self.density * shape[-2]))
+        ranks = jnp.argsort(jnp.argsort(jax.random.uniform(key_mask, shape), axis=-2), axis=-2)
+        w = jnp.where(ranks < count, w, 0)
         largest = jnp.abs(jnp.linalg.eigvals(w)).max(-1)[..., None, None]
         return (self.radius * w / jnp.broadcast_to(largest, w.shape)).astype(dtype)
 

@@ -132,7 +132,15 @@ def test_spectral_radius(dtype):
     assert w.dtype == dtype
     tolerance = {jnp.bfloat16: 2e-3, jnp.float32: 1e-5, jnp.float64: 1e-12}[dtype]
     assert abs(abs(np.linalg.eigvals(wide(w))).max() - 0.8) < tolerance
-    assert abs((wide(w) != 0).mean() - 0.25) < 5 * math.sqrt(0.25 * 0.75) / 40
+    assert ((wide(w) != 0).sum(0) == 10).all()
+
+
+def test_sparsest_reservoirs_have_their_radius():
+    """With less than one entry a column drawn freely, a third of such matrices have no cycle."""
+    for seed in range(10):
+        w = init.SpectralRadius(density=0.01)(jax.random.key(seed), (10, 10), jnp.float64)
+        assert ((wide(w) != 0).sum(0) == 1).all()
+        assert abs(abs(np.linalg.eigvals(wide(w))).max() - 0.9) < 1e-9
 
 
 def test_spectral_radius_of_many():
