@@ -210,7 +210,8 @@ def slope(cell: Any, params: Params, x: jax.Array, dx: jax.Array) -> PyTree:
         >>> from rnn_jax import cells
         >>> cell = cells.Elman(input_size=2, hidden_size=3)
         >>> params = cell.init(jax.random.key(0))
-        >>> dz = slope(cell, params, jnp.zeros(2), jnp.array([0.0, 1.0]))
+        >>> x, dx = jnp.zeros(2, jnp.float32), jnp.array([0.0, 1.0], jnp.float32)
+        >>> dz = slope(cell, params, x, dx)
         >>> bool((dz == params.w_x[1]).all())
         True
     """
