@@ -25,9 +25,9 @@ class Range(NamedTuple):
 
 Count = Annotated[int, Range(1)]  # 1, 2, ...
 Natural = Annotated[int, Range(0, 2**31 - 1)]  # 0, 1, ...
-Rate = Annotated[float, Range(1e-30, 1e30)]  # above 0
-Weight = Annotated[float, Range(0.0, 1e30)]  # 0 or above
-Probability = Annotated[float, Range(0.0, 0.999)]  # below 1
+Rate = Annotated[float, Range(1e-12)]  # above 0
+Weight = Annotated[float, Range(0)]  # 0 or above
+Probability = Annotated[float, Range(0, 0.999)]  # below 1
 Text = Annotated[str, Range(1)]  # not empty
 
 
@@ -53,10 +53,10 @@ class Prompt(Saved):
         0.8
     """
 
-    prime: Text = "\n"  # what is continued
+    prime: Text = "The "  # what is continued
     temperature: Weight = 0.8  # below 1 more cautious; 0 always the most probable character
     length: Count = 500  # characters
-    seed: Natural = 0
+    seed: Natural = 0  # another seed, another text
 
 
 def main(
@@ -179,7 +179,7 @@ def check_ranges(options: Any) -> None:
         ...     dropout: Annotated[float, Range(0, 0.9)] = 0.0
         >>> check_ranges(Config(dropout=1.5))
         Traceback (most recent call last):
-        rnn_jax.data.errors.InputError: --dropout: 1.5 does not lie in 0..0.9
+        rnn_jax.data.errors.InputError: --dropout: 1.5 is not in 0..0.9
     """
     hints = typing.get_type_hints(type(options), include_extras=True)
     for field in dataclasses.fields(options):
@@ -187,4 +187,4 @@ def check_ranges(options: Any) -> None:
         what, number = ("length ", len(value)) if isinstance(value, str) else ("", value)
         for note in getattr(hints[field.name], "__metadata__", ()):
             if isinstance(note, Range) and not note.low <= number <= note.high:  # refuses nan too
-                raise InputError(f"{flag}: {what}{number} does not lie in {note.low}..{note.high}")
+                raise InputError(f"{flag}: {what}{number} is not in {note.low:g}..{note.high:g}")

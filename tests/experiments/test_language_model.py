@@ -1,6 +1,7 @@
 """The language model as a user runs it: train, interrupt, resume, evaluate, sample, stumble."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -164,6 +165,15 @@ def test_another_configuration_is_refused_and_nothing_is_touched(whole, play, ca
     assert main(*TINY, "--run-dir", str(whole)) == 2  # the built-in text
     assert ": data sha256:" in capsys.readouterr().err
     assert contents(whole) == before
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "sample"])
+def test_every_flag_is_explained(command, capsys):
+    with pytest.raises(SystemExit):
+        main(command, "--help")
+    said = capsys.readouterr().out
+    assert "--run-dir" in said
+    assert re.findall(r"--[a-z-]+ \S+ +\(default", said) == []
 
 
 @pytest.mark.parametrize(
