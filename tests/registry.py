@@ -3,6 +3,7 @@
 Sizes are tiny because compiling, not computing, takes the time. Inputs have 3 features.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -108,13 +109,16 @@ CELLS: dict[str, Any] = {
     ),
 }
 
-# Second configurations of a cell above: the same laws, marked slow.
-SECOND = {
-    "mgu_before",
-    "qrnn_ifo",
-    "rg_lru_projected",
-    "sru_projected",
-    "zoneout_affine",
+# The same laws, marked slow: each shares its road through the drivers with one above.
+SLOW = {
+    *("feedback_rnn", "teacher_forced_jordan", "echo_state", "coupled_lstm", "multiplicative_lstm"),
+    *("mgu_before", "min_lstm", "qrnn_ifo", "rg_lru_projected", "sru_projected", "zoneout_affine"),
+    *("variational_dropout", "rnn_drop", "clip", "gradient_clip", "time_index"),
+    *("random_initial_state", "output_head"),
 }
 
-NAMES = [pytest.param(n, marks=pytest.mark.slow) if n in SECOND else n for n in CELLS]
+
+def names(wanted: Callable[[Any], bool] = lambda cell: True) -> list[Any]:
+    """The names of the cells that are wanted, to parametrise a law with."""
+    chosen = [name for name, cell in CELLS.items() if wanted(cell)]
+    return [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in chosen]

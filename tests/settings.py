@@ -1,7 +1,7 @@
 """Settings of the whole suite, doctests included; they must be made before JAX starts.
 
-Strict dtype and rank promotion, float64 by default, 8 virtual devices. ``tests/conftest.py`` registers
-this module as a plugin, so that its fixtures reach the doctests of the library too.
+Strict dtype and rank promotion, float64 by default, 8 virtual devices. ``tests/conftest.py``
+registers this module as a plugin, so that its fixtures reach the doctests of the library too.
 """
 
 import os
@@ -25,6 +25,8 @@ os.environ["MPLBACKEND"] = "agg"
 
 import jax
 import pytest
+
+import rnn_jax  # noqa: F401  # before pytest collects drivers/scan.py, a module of its function's name
 
 # The laws hold to 1e-12, so float64 is the default here; JAX_ENABLE_X64=0 runs the suite as users
 # do. What follows is set in the configuration, not in the environment: a script that a test starts

@@ -9,7 +9,7 @@ import pytest
 
 from rnn_jax import drivers
 from tests.laws.cases import LENGTHS, RESET, make_case
-from tests.registry import NAMES
+from tests.registry import names
 
 FLOATS = (jnp.bfloat16, jnp.float32, jnp.float64)
 
@@ -29,7 +29,7 @@ def dtypes(tree):
     return [leaf.dtype for leaf in jax.tree.leaves(tree)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_every_mix_of_dtypes_keeps_its_dtypes(name):
     cell, params, state, xs = make_case(name)
 
@@ -54,7 +54,7 @@ def test_every_mix_of_dtypes_keeps_its_dtypes(name):
             assert jnp.issubdtype(ys.dtype, jnp.floating), where
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_half_precision_is_near_double(name):
     cell, params, state, xs = make_case(name)
     want = drivers.unrolled(cell, params, xs, state)[1]
@@ -69,7 +69,7 @@ def test_half_precision_is_near_double(name):
         assert float(abs(ys - want).max()) <= 2e-2 * scale
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_equal_cells_are_one_trace(name):
     cell, params, state, xs = make_case(name, num_steps=2)
     traces = []
@@ -86,7 +86,7 @@ def test_equal_cells_are_one_trace(name):
     assert len(traces) == 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_nan_parameters_show(name):
     cell, params, state, xs = make_case(name, num_steps=2)
     leaves, rebuild = drivers.common.split_inexact(params)

@@ -14,7 +14,7 @@ from tests.laws.cases import (
     make_case,
     poison,
 )
-from tests.registry import CELLS, NAMES
+from tests.registry import names
 
 
 def split(tree):
@@ -71,7 +71,7 @@ def roads_of(cell):
     )
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_all_roads_have_one_gradient(name):
     """The right one, as finite differences say below, and for three cells the loop itself."""
     cell, params, state, xs = make_case(name)
@@ -101,7 +101,7 @@ def test_all_roads_have_one_gradient(name):
     assert bool((d_xs[~BY_LENGTH] == 0).all()), "a gradient reaches the padding"
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_nothing_flows_back_across_a_reset(name):
     cell, params, state, xs = make_case(name)
     reset = jnp.zeros(xs.shape[:2], bool).at[4].set(True)
@@ -123,7 +123,7 @@ def test_nothing_flows_back_across_a_reset(name):
         assert bool((d_xs[:4] == 0).all()) and bool((d_xs[4:] != 0).any())
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_derivatives_match_finite_differences_to_second_order(name):
     """Forward, reverse, forward over reverse, and reverse over reverse on the deferred rule."""
     cell, params, state, xs = make_case(name, num_steps=3, num_rows=1)
@@ -172,7 +172,7 @@ def test_derivatives_match_finite_differences_to_second_order(name):
         assert abs(value - want) <= tolerance * max(1, abs(want)), f"{what}: {value} != {want}"
 
 
-@pytest.mark.parametrize("name", [n for n, c in CELLS.items() if cells.is_stochastic(c)])
+@pytest.mark.parametrize("name", names(cells.is_stochastic))
 def test_one_key_is_one_noise_under_every_road(name):
     cell, params, state, xs = make_case(name)
     key, other = jax.random.split(jax.random.key(5))

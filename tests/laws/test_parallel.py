@@ -8,7 +8,7 @@ from jax.sharding import PartitionSpec as P
 
 from rnn_jax import cells, drivers
 from tests.laws.cases import assert_same, make_case
-from tests.registry import CELLS, NAMES
+from tests.registry import CELLS, names
 from tests.static import count_in_while
 
 NUM_DEVICES = 8
@@ -123,7 +123,7 @@ def test_every_parallel_mode_equals_one_device_for_all_cells(name):
     check(name, MODES)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", names())
 def test_types_agree_in_every_mode(name):
     """What fails with other libraries fails while tracing, so tracing alone is the quick test."""
     _, leaves, xs, loss = setup(name)
