@@ -80,11 +80,12 @@ def check_state(cell: Any, state: State, expected: State) -> None:
         >>> check_state(cell, cells.ElmanState(h=jnp.ones(3)), cells.ElmanState(h=jnp.zeros(3)))
     """
     name = type(cell).__name__
-    if jax.tree.structure(state) != jax.tree.structure(expected):
+    have: Any = jax.tree.structure(state)
+    structure: Any = jax.tree.structure(expected)
+    if have != structure:
         raise ValueError(
-            f"state is {jax.tree.structure(state)}, but the state of {name} is "
-            f"{jax.tree.structure(expected)}: start from cell.initial_state(params, batch_shape) "
-            "or from the state that a driver returned."
+            f"state is {have}, but the state of {name} is {structure}: start from "
+            "cell.initial_state(params, batch_shape) or from the state that a driver returned."
         )
     pairs = zip(jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(expected), strict=True)
     for (path, leaf), want in pairs:

@@ -22,7 +22,7 @@ from rnn_jax.typing import Params, PyTree, State
 class Inputs(NamedTuple):
     """What arrives at each step, every leaf with the leading axes (T, *B); None where absent."""
 
-    xs: jax.Array  # (T, *B, D), finite on padding
+    xs: jax.Array | Any  # (T, *B, D), finite on padding; None once encoded
     noise: PyTree  # what the cell drew for each step
     valid: jax.Array | None  # (T, *B) bool, True = real
     reset: jax.Array | None  # (T, *B) bool, True = restart before this step
@@ -144,6 +144,7 @@ def split_inexact(tree: PyTree) -> tuple[list[jax.Array], Callable[[list[Any]], 
         >>> len(leaves), rebuild([jnp.zeros(2)])[0].tolist()
         (1, [0.0, 0.0])
     """
+    treedef: Any  # jax 0.10 gives it no type
     leaves, treedef = jax.tree.flatten(tree)
     places = [i for i, leaf in enumerate(leaves) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
 

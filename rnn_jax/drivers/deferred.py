@@ -118,16 +118,16 @@ def _backward(
         rows: tuple[Inputs, State, State],
         entry: State,
     ) -> tuple[tuple[State, State, list[jax.Array]], PyTree]:
-        *d_carry, total = carry
+        d_state, d_start, total = carry
         inputs, states, d_states = rows
         steps = Steps(inputs, _previous(entry, states, layout.reverse), d_states)
-        d_carry, collected = chunk_backward(
-            cell, layout.reverse, layout.unroll, params, start, tuple(d_carry), steps
+        (d_state, d_start), collected = chunk_backward(
+            cell, layout.reverse, layout.unroll, params, start, (d_state, d_start), steps
         )
         if not layout.sum_inside:
-            return (*d_carry, total), collected
+            return (d_state, d_start, total), collected
         more, d_xs = weight_gradients(cell, params, start, steps, collected)
-        return (*d_carry, jax.tree.map(jnp.add, total, more)), d_xs
+        return (d_state, d_start, jax.tree.map(jnp.add, total, more)), d_xs
 
     entries = _entries(state, states, layout.chunk, layout.reverse)
     (d_state, d_start, d_weights), out = scan_chunks(
@@ -183,6 +183,7 @@ def _entries(state: State, states: State, chunk: int, reverse: bool) -> State:
 
 def _with_none(tree: PyTree, inexact: list[jax.Array]) -> PyTree:
     """A tree of the given gradients, None (no gradient) at whole-numbered and boolean leaves."""
+    treedef: Any  # jax 0.10 gives it no type
     leaves, treedef = jax.tree.flatten(tree)
     new = iter(inexact)
     floating = (jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves)

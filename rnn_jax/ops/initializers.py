@@ -108,7 +108,8 @@ class Identity:
 
     def __call__(self, key: jax.Array, shape: Shape, dtype: DType = jnp.float32) -> jax.Array:
         del key
-        eye = jnp.broadcast_to(jnp.eye(*shape[-2:], dtype=_wide(dtype)), tuple(shape))
+        rows, columns = shape[-2:]
+        eye = jnp.broadcast_to(jnp.eye(rows, columns, dtype=_wide(dtype)), tuple(shape))
         return (self.scale * eye).astype(dtype)
 
 
