@@ -5,7 +5,7 @@
     python -m experiments.language_model sample --prime "The class" --temperature 0.7 --length 500
     python -m experiments.language_model --preset shakespeare --data input.txt
 
-The first takes 3 minutes on 2 CPU cores and reaches 1.21 nats per character on the last tenth of
+The first takes 2 minutes on 2 CPU cores and reaches 1.21 nats per character on the last tenth of
 Python's documentation, which is held out (3-gram 1.80, 5-gram 1.42); the last takes 5 minutes and
 reaches 1.47 on tiny Shakespeare (github.com/karpathy/char-rnn, split of nanoGPT; 5-gram 1.67).
 """
