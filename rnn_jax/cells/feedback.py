@@ -181,7 +181,9 @@ def feedback_step(cell: Any, params: Params, state: FeedbackState, z: jax.Array)
         >>> from rnn_jax import cells
         >>> cell = cells.Jordan(input_size=2, hidden_size=3, output_size=1)
         >>> params = cell.init(jax.random.key(0))
-        >>> feedback_step(cell, params, cell.initial_state(params), jnp.zeros(3)).y.tolist()
+        >>> feedback_step(
+        ...     cell, params, cell.initial_state(params), jnp.zeros(3, jnp.float32)
+        ... ).y.tolist()
         [0.0]
     """
     r = matmul(state.h, cell.recurrent(params)) if hasattr(cell, "recurrent") else None

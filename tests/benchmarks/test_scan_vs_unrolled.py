@@ -59,7 +59,7 @@ def test_smoke(tmp_path: Path, capsys, monkeypatch):
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--steps", "0"], "--steps: 0 does not lie in 1..inf"),
+        (["--steps", "0"], "--steps: 0 is not in 1..inf"),
         (["--cells", "elman"], "'elman'"),
         (["--cells"], "--cells and --modes: name at least one each"),
         (["--unroll", "1"], "--unroll: (1,) holds a number below 2"),
