@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, zeros
+from rnn_jax.cells.base import check_sizes, gated_step, zeros
 from rnn_jax.ops.initializers import Glorot, Orthogonal
 from rnn_jax.ops.linear import affine
 from rnn_jax.typing import Activation, Initializer
@@ -80,6 +80,7 @@ class Clockwork:
     recurrent_init: Initializer = Orthogonal()
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         object.__setattr__(self, "periods", tuple(self.periods))
         whole = all(isinstance(p, int) and 1 <= p <= LONGEST for p in self.periods)
         if not self.periods or not whole or list(self.periods) != sorted(self.periods):

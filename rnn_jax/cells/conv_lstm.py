@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import zeros
+from rnn_jax.cells.base import check_sizes, zeros
 from rnn_jax.cells.lstm import LSTMState
 from rnn_jax.ops.initializers import Glorot, Orthogonal, Uniform, per_gate
 from rnn_jax.ops.linear import affine, matmul, scale
@@ -77,6 +77,7 @@ class ConvLSTM:
     peephole_init: Initializer = Uniform(bound=0.1)
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         shape, kernel = self.spatial_shape, self.kernel_size
         if not isinstance(shape, tuple) or not shape or min(shape) < 1:
             raise ValueError(

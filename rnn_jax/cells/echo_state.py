@@ -102,6 +102,7 @@ class EchoState:
     frozen: bool = True
 
     def __post_init__(self) -> None:
+        base.check_sizes(self)
         _check_numbers(self)
         _check_echo(self)
 

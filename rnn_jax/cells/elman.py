@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, zeros
+from rnn_jax.cells.base import check_sizes, gated_step, zeros
 from rnn_jax.ops.initializers import Glorot, Identity, Orthogonal
 from rnn_jax.ops.linear import affine
 from rnn_jax.typing import Activation, Initializer
@@ -60,6 +60,9 @@ class Elman:
     activation: Activation = jnp.tanh
     kernel_init: Initializer = Glorot()
     recurrent_init: Initializer = Orthogonal()
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
 
     @property
     def output_size(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import identity, zeros
+from rnn_jax.cells.base import check_sizes, identity, zeros
 from rnn_jax.ops.initializers import Glorot, Orthogonal
 from rnn_jax.ops.linear import affine, matmul
 from rnn_jax.typing import Activation, Initializer, Params
@@ -60,6 +60,9 @@ class FeedbackCell:
     output_activation: Activation = identity
     kernel_init: Initializer = Glorot()
     feedback: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
 
     def initial_state(self, params: Params, batch_shape: tuple[int, ...] = ()) -> FeedbackState:
         return FeedbackState(

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import identity, zeros
+from rnn_jax.cells.base import check_sizes, identity, zeros
 from rnn_jax.ops.initializers import Glorot, Orthogonal, per_gate
 from rnn_jax.ops.linear import affine, matmul, shift
 from rnn_jax.typing import Activation, Initializer
@@ -74,6 +74,7 @@ class GRU:
     recurrent_init: Initializer = Orthogonal()
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if self.reset not in ("after", "before"):
             raise ValueError(f'GRU: reset must be "after" or "before", got {self.reset!r}.')
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import zeros
+from rnn_jax.cells.base import check_sizes, zeros
 from rnn_jax.cells.elman import ElmanState
 from rnn_jax.ops.initializers import Glorot, Uniform
 from rnn_jax.ops.linear import affine, scale
@@ -56,6 +56,9 @@ class IndRNN:
     activation: Activation = jax.nn.relu
     kernel_init: Initializer = Glorot()
     recurrent_init: Initializer = Uniform(bound=1.0)
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
 
     @property
     def output_size(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, identity, zeros
+from rnn_jax.cells.base import check_sizes, gated_step, identity, zeros
 from rnn_jax.cells.lstm import LSTMState
 from rnn_jax.ops.initializers import Glorot, Orthogonal, per_gate
 from rnn_jax.ops.linear import affine, shift
@@ -70,6 +70,7 @@ class LayerNormLSTM:
     recurrent_init: Initializer = Orthogonal()
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if self.hidden_size < 2:
             raise ValueError(
                 f"LayerNormLSTM: hidden_size must be at least 2, got {self.hidden_size}: the norm "

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells.affine import REPLACED, affine_step
-from rnn_jax.cells.base import zeros
+from rnn_jax.cells.base import check_sizes, zeros
 from rnn_jax.ops.linear import affine, scale, wider
 
 
@@ -82,6 +82,7 @@ class LRU:
     max_phase: float = 2 * math.pi
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if not 0 <= self.min_radius < self.max_radius <= 1:
             raise ValueError(
                 f"LRU: the ring needs 0 <= min_radius < max_radius <= 1, got "

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, identity, zeros
+from rnn_jax.cells.base import check_sizes, gated_step, identity, zeros
 from rnn_jax.ops.initializers import Glorot, Orthogonal, per_gate
 from rnn_jax.ops.linear import affine
 from rnn_jax.typing import Activation, Initializer
@@ -64,6 +64,9 @@ class LSTM:
     forget_bias: float = 1.0
     kernel_init: Initializer = Glorot()
     recurrent_init: Initializer = Orthogonal()
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
 
     @property
     def output_size(self) -> int:

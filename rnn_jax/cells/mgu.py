@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, identity, zeros
+from rnn_jax.cells.base import check_sizes, gated_step, identity, zeros
 from rnn_jax.cells.gru import GRUState
 from rnn_jax.ops.initializers import Glorot, Orthogonal, per_gate
 from rnn_jax.ops.linear import affine, matmul, shift
@@ -65,6 +65,7 @@ class MinimalGatedUnit:
     recurrent_init: Initializer = Orthogonal()
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if self.reset not in ("after", "before"):
             raise ValueError(
                 f'MinimalGatedUnit: reset must be "after" or "before", got {self.reset!r}.'

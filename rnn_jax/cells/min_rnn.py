@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells.affine import affine_step
-from rnn_jax.cells.base import zeros
+from rnn_jax.cells.base import check_sizes, zeros
 from rnn_jax.ops.initializers import Glorot, per_gate
 from rnn_jax.ops.linear import affine
 from rnn_jax.typing import Initializer
@@ -76,6 +76,9 @@ class MinGRU:
     hidden_size: int
     kernel_init: Initializer = Glorot()
 
+    def __post_init__(self) -> None:
+        check_sizes(self)
+
     @property
     def output_size(self) -> int:
         return self.hidden_size
@@ -140,6 +143,9 @@ class MinLSTM:
     hidden_size: int
     forget_bias: float = 0.0
     kernel_init: Initializer = Glorot()
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
 
     @property
     def output_size(self) -> int:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, identity, zeros
+from rnn_jax.cells.base import check_sizes, gated_step, identity, zeros
 from rnn_jax.cells.lstm import LSTMState
 from rnn_jax.ops.initializers import Glorot, Orthogonal, per_gate
 from rnn_jax.ops.linear import affine, matmul
@@ -78,6 +78,7 @@ class MultiplicativeLSTM:
     recurrent_init: Initializer = Orthogonal()
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if self.middle_size is not None and self.middle_size < 1:
             raise ValueError(
                 f"MultiplicativeLSTM: middle_size must be at least 1, or None for hidden_size, got "

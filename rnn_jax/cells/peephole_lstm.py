@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, identity, zeros
+from rnn_jax.cells.base import check_sizes, gated_step, identity, zeros
 from rnn_jax.cells.lstm import LSTMState
 from rnn_jax.ops.initializers import Glorot, Orthogonal, Uniform, per_gate
 from rnn_jax.ops.linear import affine, scale
@@ -62,6 +62,9 @@ class PeepholeLSTM:
     kernel_init: Initializer = Glorot()
     recurrent_init: Initializer = Orthogonal()
     peephole_init: Initializer = Uniform(bound=0.1)
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
 
     @property
     def output_size(self) -> int:

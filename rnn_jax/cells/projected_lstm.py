@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, identity, zeros
+from rnn_jax.cells.base import check_sizes, gated_step, identity, zeros
 from rnn_jax.cells.lstm import LSTMState
 from rnn_jax.ops.initializers import Glorot, Orthogonal, per_gate
 from rnn_jax.ops.linear import affine, matmul
@@ -69,6 +69,7 @@ class ProjectedLSTM:
     projection_init: Initializer = Orthogonal()
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if not 1 <= self.projection_size <= self.hidden_size:
             raise ValueError(
                 f"ProjectedLSTM: projection_size must lie in 1..hidden_size, got "

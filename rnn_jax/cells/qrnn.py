@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells.affine import REPLACED, affine_step
-from rnn_jax.cells.base import zeros
+from rnn_jax.cells.base import check_sizes, zeros
 from rnn_jax.ops.initializers import Glorot, per_gate
 from rnn_jax.ops.linear import affine
 from rnn_jax.typing import Initializer
@@ -79,6 +79,7 @@ class QRNN:
     kernel_init: Initializer = Glorot()
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if self.pooling not in ("fo", "ifo"):
             raise ValueError(f'QRNN: pooling must be "fo" or "ifo", got {self.pooling!r}.')
 

@@ -128,11 +128,16 @@ class RNNDrop(Wrapper):
 
         m ~ Bernoulli(1 - rate), once for a sequence
         c' = m * (f * c + i * g)
-        h' = o * tanh(c') / (1 - rate)
+        h' = m * o * tanh(c') / (1 - rate)
 
     A mask drawn at every step would wipe out every memory after a few; this one leaves each memory
     cell whole or not there. The scaling stands where the memory is read: on c' itself it would grow
     with every step. (The paper scales in evaluation instead.)
+
+    The mask on h changes nothing where h' is 0 with c', as in an LSTM; it keeps the absent cells of
+    a ``LayerNormLSTM`` absent, whose norm (over all cells, zeros included) would shift them off
+    zero. Where h is a projection of the memory (``ProjectedLSTM``) its units are not memory cells,
+    and it has no mask.
 
     Args:
         cell: The inner cell: one with a memory c whose gate takes ``update`` (LSTM).
@@ -187,7 +192,9 @@ class RNNDrop(Wrapper):
         absent = partial(drop, keep=params.keep, rate=0)
         state = state._replace(c=absent(state.c))
         new = self.cell.gate(params.cell, state, z, r, update=absent)
-        return new._replace(h=new.h / (1 - self.rate))
+        if hasattr(self.cell, "projection_size"):  # h mixes the cells, also where P = H
+            return new._replace(h=new.h / (1 - self.rate))
+        return new._replace(h=drop(new.h, params.keep, self.rate))
 
     def step(self, params: RecurrentDropoutParams, state: State, z: PyTree) -> State:
         return base.gated_step(self, params, state, z)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells.affine import affine_step
-from rnn_jax.cells.base import zeros
+from rnn_jax.cells.base import check_sizes, zeros
 from rnn_jax.cells.min_rnn import Decay
 from rnn_jax.ops.initializers import Glorot, per_gate
 from rnn_jax.ops.linear import affine, scale, wider
@@ -75,6 +75,7 @@ class RGLRU:
     kernel_init: Initializer = Glorot()
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if not 0 < self.min_decay < self.max_decay < 1:
             raise ValueError(
                 f"RGLRU: decays need 0 < min_decay < max_decay < 1, got "

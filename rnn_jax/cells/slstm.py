@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import gated_step, identity, zeros
+from rnn_jax.cells.base import check_sizes, gated_step, identity, zeros
 from rnn_jax.ops.initializers import Glorot, Orthogonal, per_gate
 from rnn_jax.ops.linear import affine
 from rnn_jax.typing import Activation, Initializer
@@ -83,6 +83,7 @@ class SLSTM:
     recurrent_init: Initializer = Orthogonal()
 
     def __post_init__(self) -> None:
+        check_sizes(self)
         if self.num_heads < 1 or self.hidden_size % self.num_heads:
             raise ValueError(
                 f"SLSTM: num_heads must divide hidden_size, got num_heads={self.num_heads} with "

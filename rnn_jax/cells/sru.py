@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells.affine import REPLACED, affine_step
-from rnn_jax.cells.base import zeros
+from rnn_jax.cells.base import check_sizes, zeros
 from rnn_jax.ops.initializers import Glorot, per_gate
 from rnn_jax.ops.linear import affine
 from rnn_jax.typing import Activation, Initializer
@@ -83,6 +83,9 @@ class SRU:
     rescale: bool = True
     activation: Activation = jax.nn.identity
     kernel_init: Initializer = Glorot()
+
+    def __post_init__(self) -> None:
+        check_sizes(self)
 
     @property
     def output_size(self) -> int:

@@ -10,7 +10,7 @@ from rnn_jax.cells.affine import REPLACED
 from rnn_jax.cells.elman import ElmanState
 from rnn_jax.cells.feedback import FeedbackState
 from rnn_jax.ops.linear import matmul, wider
-from rnn_jax.ops.masks import select
+from rnn_jax.ops.masks import length_mask, select
 from rnn_jax.typing import Params
 
 
@@ -112,25 +112,35 @@ def teacher_inputs(
     targets: jax.Array,
     state: FeedbackState | None = None,
     *,
+    lengths: jax.Array | None = None,
+    mask: jax.Array | None = None,
     reset: jax.Array | None = None,
+    reverse: bool = False,
 ) -> jax.Array:
     """The inputs of ``TeacherForced``: each x beside the target of the step before.
 
         input_t = [x_t, target_{t-1}],   target_{-1} = state.y
+
+    Give lengths, mask, reset and reverse as to the driver. The step before is then the last real
+    one in the order in which the driver runs: over a hole the target before it is carried on, and
+    targets on padding are not read, even NaN.
 
     Args:
         xs: Inputs (T, *B, D) of the inner cell.
         targets: (T, *B, O).
         state: State of the inner cell to begin with; its y stands before the first target. None
             for zeros, which its initial state has there.
-        reset: (T, *B) bool, as given to the driver: a row that begins anew has zeros there, too.
+        lengths: Number of real steps of each row, (*B,), integer.
+        mask: (T, *B) bool, True = real.
+        reset: (T, *B) bool: a row that begins anew has zeros there, too.
+        reverse: The driver runs from the last step to the first: input_t = [x_t, target_{t+1}].
 
     Returns:
         (T, *B, D + O), in the wider dtype of xs and targets.
 
     Raises:
         ValueError: If the axes of time and batch of xs and targets differ, or the state's y does
-            not fit one step of the targets.
+            not fit one step of the targets, or lengths, mask or reset do not fit xs.
 
     Example:
         >>> xs, targets = jnp.zeros((3, 1)), jnp.array([[1.0], [2.0], [3.0]])
@@ -147,8 +157,42 @@ def teacher_inputs(
         raise ValueError(
             f"state.y has shape {first.shape}, but one step of targets is {targets.shape[1:]}."
         )
-    previous = jnp.concatenate([first[None], targets[:-1]])
-    if reset is not None:
-        previous = select(reset, jnp.zeros_like(previous), previous)
+    marks = {"lengths": (lengths, xs.shape[1:-1]), "mask": (mask, xs.shape[:-1])}
+    for name, (given, shape) in {**marks, "reset": (reset, xs.shape[:-1])}.items():
+        if given is not None and jnp.shape(given) != shape:
+            raise ValueError(
+                f"{name} has shape {jnp.shape(given)}, but by the axes of time and batch of xs it "
+                f"must be {shape}."
+            )
+    if lengths is not None:
+        by_length = length_mask(jnp.asarray(lengths), xs.shape[0])
+        mask = by_length if mask is None else jnp.logical_and(by_length, mask)
+    previous = _previous(targets, first, mask, reset, reverse)
     dtype = wider(xs.dtype, targets.dtype)
     return jnp.concatenate([xs.astype(dtype), previous.astype(dtype)], axis=-1)
+
+
+def _previous(
+    targets: jax.Array,
+    first: jax.Array,
+    mask: jax.Array | None,
+    reset: jax.Array | None,
+    reverse: bool,
+) -> jax.Array:
+    """At each step the target of the last real step before it, in running order."""
+    if reverse:
+        flipped = [None if marks is None else jnp.flip(marks, 0) for marks in (mask, reset)]
+        return jnp.flip(_previous(jnp.flip(targets, 0), first, *flipped, reverse=False), 0)
+    shifted = jnp.concatenate([first[None], targets[:-1]])
+    if mask is None:
+        return shifted if reset is None else select(reset, jnp.zeros_like(shifted), shifted)
+    # steps as numbers from 1, so that 0 is where nothing was: the place of the first in shifted
+    steps = jax.lax.broadcasted_iota(jnp.int32, mask.shape, 0)
+    real = jax.lax.cummax(jnp.where(mask, steps + 1, 0), axis=0)
+    real = jnp.concatenate([jnp.zeros_like(real[:1]), real[:-1]])
+    places = jnp.expand_dims(real, tuple(range(real.ndim, targets.ndim)))
+    carried = jnp.take_along_axis(shifted, places, axis=0)
+    if reset is None:
+        return carried
+    began = jax.lax.cummax(jnp.where(reset, steps + 1, 0), axis=0)
+    return select(began > real, jnp.zeros_like(carried), carried)

@@ -9,6 +9,30 @@ from rnn_jax.cells import base
 from rnn_jax.typing import Params, State
 
 
+def check_cell(cell: Any, key: jax.Array | None) -> None:
+    """Check that the cell is one, not its class, and that the key is one, not a seed.
+
+    Raises:
+        ValueError: Naming what was given, and how to make what is meant.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> check_cell(cells.Elman(input_size=2, hidden_size=3), jax.random.key(0))
+    """
+    if isinstance(cell, type) or not isinstance(cell, base.Cell):
+        what = (
+            f"the class {cell.__name__}" if isinstance(cell, type) else f"a {type(cell).__name__}"
+        )
+        raise ValueError(
+            f"cell is {what}: give a cell, such as cells.LSTM(input_size=8, hidden_size=16)."
+        )
+    if key is None:
+        return
+    dtype = getattr(key, "dtype", None)
+    if dtype is None or not (dtype == jnp.uint32 or jnp.issubdtype(dtype, jax.dtypes.prng_key)):
+        raise ValueError(f"key is {key!r}: give a random key, such as jax.random.key(0).")
+
+
 def check_inputs(cell: Any, xs: jax.Array) -> tuple[int, ...]:
     """Check xs (T, *B, D) against the cell and return *B.
 
@@ -21,7 +45,11 @@ def check_inputs(cell: Any, xs: jax.Array) -> tuple[int, ...]:
         (4,)
     """
     name, shape = type(cell).__name__, base.input_shape(cell)
-    if not jnp.issubdtype(xs.dtype, jnp.inexact):
+    if jnp.issubdtype(xs.dtype, jnp.complexfloating):
+        raise ValueError(
+            f"xs has dtype {xs.dtype}, but {name} takes real inputs: join xs.real and xs.imag."
+        )
+    if not jnp.issubdtype(xs.dtype, jnp.floating):
         raise ValueError(
             f"xs has dtype {xs.dtype}, but {name} takes floating-point inputs: embed tokens first "
             "(table[tokens]) or cast with xs.astype(jnp.float32)."
@@ -80,11 +108,10 @@ def check_state(cell: Any, state: State, expected: State) -> None:
         >>> check_state(cell, cells.ElmanState(h=jnp.ones(3)), cells.ElmanState(h=jnp.zeros(3)))
     """
     name = type(cell).__name__
-    have: Any = jax.tree.structure(state)
     structure: Any = jax.tree.structure(expected)
-    if have != structure:
+    if jax.tree.structure(state) != structure:
         raise ValueError(
-            f"state is {have}, but the state of {name} is {structure}: start from "
+            f"state is {_form(state)}, but the state of {name} is {_form(expected)}: start from "
             "cell.initial_state(params, batch_shape) or from the state that a driver returned."
         )
     pairs = zip(jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(expected), strict=True)
@@ -102,6 +129,12 @@ def check_state(cell: Any, state: State, expected: State) -> None:
                 f"{where} has dtype {jnp.result_type(leaf)}, but {name} keeps {want.dtype} there: "
                 f"cast it with .astype({want.dtype})."
             )
+
+
+def _form(state: State) -> str:
+    """``LSTMState(h, c)``, or for what is no NamedTuple ``tuple(*, *)``."""
+    names = getattr(state, "_fields", ["*"] * len(jax.tree.leaves(state)))
+    return f"{type(state).__name__}({', '.join(names)})"
 
 
 def _known(x: jax.Array) -> bool:

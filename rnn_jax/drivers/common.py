@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells import base
-from rnn_jax.drivers.checks import check_inputs, check_marks, check_params, check_state
+from rnn_jax.drivers.checks import check_cell, check_inputs, check_marks, check_params, check_state
 from rnn_jax.ops.linear import real_dtype, wider
 from rnn_jax.ops.masks import length_mask, select
 from rnn_jax.ops.types import batch_like, vary_like
@@ -57,9 +57,14 @@ def prepare(
         >>> plan.state.h.shape, plan.inputs.valid is None
         ((4, 3), True)
     """
+    check_cell(cell, key)
     xs = jnp.asarray(xs)
     batch_shape = check_inputs(cell, xs)
     check_params(cell, params)
+    lengths, mask, reset = (
+        jnp.asarray(marks) if isinstance(marks, (list, tuple)) else marks
+        for marks in (lengths, mask, reset)
+    )
     check_marks(xs.shape[: 1 + len(batch_shape)], lengths, mask, reset)
     params = vary_like(params, xs)
     step_noise = None

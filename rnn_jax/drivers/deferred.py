@@ -70,7 +70,15 @@ def run_deferred(cell: Any, plan: Plan, reverse: bool, unroll: int | None) -> tu
     chunk = _chunk_size(num_rows(plan.inputs))
     sum_inside = not may_be_partitioned(plan.inputs.xs)
     layout = Layout(reverse, chunk, min(unroll or UNROLL, chunk), sum_inside)
-    return _run(cell, layout, plan.params, plan.start, plan.state, plan.inputs)
+    try:
+        return _run(cell, layout, plan.params, plan.start, plan.state, plan.inputs)
+    except TypeError as error:
+        if "custom_vjp" not in str(error):
+            raise
+        raise ValueError(
+            "the deferred gradient is a rule for reverse mode: for forward mode (jax.jvp, "
+            'jax.jacfwd, jax.hessian) pass gradient="autodiff" to scan.'
+        ) from error
 
 
 def _chunk_size(num_steps: int) -> int:

@@ -20,6 +20,8 @@ def length_mask(lengths: jax.Array, num_steps: int) -> jax.Array:
         >>> length_mask(jnp.array([1, 3, 0]), 3).astype(int).tolist()
         [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
     """
+    if lengths.dtype.itemsize < 4:  # uint8 counts to 255, and there are more steps
+        lengths = lengths.astype(jnp.int32)
     shape = (num_steps, *lengths.shape)
     steps = jax.lax.broadcasted_iota(lengths.dtype, shape, 0)
     return steps < jnp.broadcast_to(lengths[None], shape)

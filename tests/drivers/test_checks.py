@@ -1,11 +1,14 @@
 """Bad input: every mistake is a ValueError that names the argument, the numbers and the remedy."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import pytest
 
 from rnn_jax import cells, drivers
 from rnn_jax.drivers import deferred
+from tests.registry import CELLS
 
 CELL = cells.LSTM(input_size=3, hidden_size=4)
 PARAMS = CELL.init(jax.random.key(0))
@@ -19,6 +22,8 @@ MISTAKES = {
     ),
     "no time axis": ({"xs": XS[0, 0]}, ["(3,)", "time axis is missing", "drivers.step"]),
     "integers": ({"xs": XS.astype(jnp.int32)}, ["xs has dtype int32", "embed tokens"]),
+    "complex numbers": ({"xs": XS.astype(jnp.complex64)}, ["xs has dtype complex", "real inputs"]),
+    "a seed for a key": ({"key": 0}, ["key is 0", "jax.random.key(0)"]),
     "no steps": ({"xs": XS[:0]}, ["(0, 2, 3)", "empty", "lengths=0"]),
     "no rows": ({"xs": XS[:, :0]}, ["(5, 0, 3)", "empty"]),
     "params of another cell": (
@@ -31,8 +36,9 @@ MISTAKES = {
     ),
     "state of another kind": (
         {"state": cells.GRUState(h=STATE.h)},
-        ["GRUState", "LSTMState", "cell.initial_state"],
+        ["GRUState(h)", "LSTMState(h, c)", "cell.initial_state"],
     ),
+    "state as a plain tuple": ({"state": tuple(STATE)}, ["tuple(*, *)", "LSTMState(h, c)"]),
     "state of another batch": (
         {"state": CELL.initial_state(PARAMS, (3,))},
         ["state.h has shape (3, 4)", "(2, 4)"],
@@ -65,6 +71,31 @@ def test_mistakes_are_named(driver, mistake):
     assert all(word in str(error.value) for word in words), str(error.value)
 
 
+@pytest.mark.parametrize("cell", [cells.LSTM, "lstm"], ids=["class", "name"])
+def test_a_cell_is_no_class_and_no_name(cell):
+    with pytest.raises(ValueError, match="cell is .*give a cell, such as cells.LSTM"):
+        drivers.scan(cell, PARAMS, XS)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.0, True])
+@pytest.mark.parametrize("name", ["lstm", "gru", "elman", "min_gru", "indrnn", "jordan"])
+def test_sizes_are_whole_and_positive(name, size):
+    with pytest.raises(ValueError, match=f"hidden_size must be a whole number >= 1, got {size}"):
+        dataclasses.replace(CELLS[name], hidden_size=size)
+
+
+@pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8, jnp.int16, jnp.int64])
+def test_lengths_of_any_whole_dtype(dtype):
+    xs = jnp.ones((300, 2, 3), jnp.float32)
+    _, ys = drivers.scan(CELL, PARAMS, xs, lengths=jnp.array([100, 127], dtype))
+    assert [int((ys[:, row] != 0).any(-1).sum()) for row in (0, 1)] == [100, 127]
+
+
+def test_marks_may_be_lists():
+    _, ys = drivers.scan(CELL, PARAMS, XS, lengths=[3, 0], reset=[[False, True]] * 5)
+    assert bool((ys[3:, 0] == 0).all()) and bool((ys[:, 1] == 0).all())
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -82,7 +113,7 @@ def test_choices_are_named(options, words):
 
 def test_forward_mode_needs_autodiff_and_the_docstring_says_so():
     run = lambda x, **o: drivers.scan(CELL, PARAMS, x, **o)[1]  # noqa: E731
-    with pytest.raises(TypeError, match="forward-mode"):
+    with pytest.raises(ValueError, match='pass gradient="autodiff"'):
         jax.jvp(run, (XS,), (XS,))
     tangent = jax.jvp(lambda x: run(x, gradient="autodiff"), (XS,), (XS,))[1]
     assert tangent.shape == (5, 2, 4)
