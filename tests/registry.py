@@ -117,8 +117,14 @@ SLOW = {
     *("random_initial_state", "output_head"),
 }
 
+SMOKE = {"lstm", "gru", "lru", "zoneout"}  # tried with the newest JAX too
+
 
 def names(wanted: Callable[[Any], bool] = lambda cell: True) -> list[Any]:
     """The names of the cells that are wanted, to parametrise a law with."""
-    chosen = [name for name, cell in CELLS.items() if wanted(cell)]
-    return [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in chosen]
+
+    def marked(name: str) -> Any:
+        marks = [pytest.mark.slow] * (name in SLOW) + [pytest.mark.smoke] * (name in SMOKE)
+        return pytest.param(name, marks=marks)
+
+    return [marked(name) for name, cell in CELLS.items() if wanted(cell)]
