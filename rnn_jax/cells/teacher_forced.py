@@ -181,8 +181,8 @@ def _previous(
 ) -> jax.Array:
     """At each step the target of the last real step before it, in running order."""
     if reverse:
-        flipped = [None if marks is None else jnp.flip(marks, 0) for marks in (mask, reset)]
-        return jnp.flip(_previous(jnp.flip(targets, 0), first, *flipped, reverse=False), 0)
+        mask, reset = jax.tree.map(lambda marks: jnp.flip(marks, 0), (mask, reset))
+        return jnp.flip(_previous(jnp.flip(targets, 0), first, mask, reset, False), 0)
     shifted = jnp.concatenate([first[None], targets[:-1]])
     if mask is None:
         return shifted if reset is None else select(reset, jnp.zeros_like(shifted), shifted)

@@ -90,6 +90,64 @@ def test_free_running_is_teacher_forcing_with_its_own_outputs(which):
         assert_close(road, free)
 
 
+LENGTHS = jnp.array([6, 4])
+HOLES = jnp.ones((6, 2), bool).at[2, 0].set(False).at[jnp.array([0, 3, 4]), 1].set(False)
+RESET = jnp.zeros((6, 2), bool).at[3, 0].set(True).at[3, 1].set(True)
+MARKS = {
+    "plain": {},
+    "resets": {"reset": RESET},
+    "lengths": {"lengths": LENGTHS},
+    "holes": {"mask": HOLES},
+    "all": {"lengths": LENGTHS, "mask": HOLES, "reset": RESET.at[2, 0].set(True)},
+}
+
+
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "reverse"])
+@pytest.mark.parametrize("marks", MARKS.values(), ids=MARKS)
+def test_it_is_so_in_either_direction_and_over_padding(marks, reverse):
+    """Targets on padding are NaN: they show neither in values nor in gradients."""
+    cell = both()[0]
+    forced = cells.TeacherForced(cell=cell)
+    params, state, xs = draw_case(cell, num_steps=6)
+    real = marks.get("mask", jnp.ones((6, 2), bool))
+    if "lengths" in marks:
+        real &= jnp.arange(6)[:, None] < marks["lengths"][None]
+
+    def run_forced(targets, params, state):
+        inputs = cells.teacher_inputs(xs, targets, state, reverse=reverse, **marks)
+        begin = cells.ElmanState(h=state.h)
+        return drivers.scan(forced, params, inputs, begin, reverse=reverse, **marks)
+
+    @jax.jit
+    def free_then_forced(params, state):
+        free = drivers.scan(cell, params, xs, state, reverse=reverse, **marks)
+        targets = jnp.where(real[..., None], free[1], jnp.nan)
+        slopes = jax.grad(lambda t: jnp.sin(run_forced(t, params, state)[1]).sum())(targets)
+        return free, run_forced(targets, params, state), slopes
+
+    free, found, slopes = free_then_forced(params, state)
+    assert_close(found, (cells.ElmanState(h=free[0].h), free[1]))
+    assert bool((slopes[~real] == 0).all()) and bool(jnp.isfinite(slopes).all())
+
+
+def test_teacher_inputs_by_hand():
+    """A hole at 2 carries 1 on, a reset at 4 gives zero until the next real target."""
+    xs, targets = jnp.zeros((6, 0)), jnp.arange(6.0)[:, None]
+    state = cells.FeedbackState(h=jnp.zeros(4), y=jnp.array([9.0]))
+
+    def previous(**marks):
+        return cells.teacher_inputs(xs, targets, state, **marks).ravel().tolist()
+
+    mask = jnp.array([1, 1, 0, 1, 0, 1], bool)
+    reset = jnp.array([0, 0, 0, 0, 1, 0], bool)
+    assert previous() == [9, 0, 1, 2, 3, 4]
+    assert previous(reverse=True) == [1, 2, 3, 4, 5, 9]
+    assert previous(mask=mask) == [9, 0, 1, 1, 3, 3]
+    assert previous(mask=mask, reset=reset) == [9, 0, 1, 1, 0, 0]
+    assert previous(mask=mask, reset=reset, reverse=True) == [1, 3, 3, 0, 0, 9]
+    assert previous(lengths=jnp.array(2), reverse=True) == [1, 9, 9, 9, 9, 9]
+
+
 def test_teacher_forcing_reads_the_targets():
     """With other targets: the equations with the previous target where the output stood."""
     for cell in both():
@@ -148,5 +206,7 @@ def test_bad_input():
     state = cells.FeedbackState(h=jnp.ones((2, 4)), y=jnp.ones((2, 3)))
     with pytest.raises(ValueError, match=r"state.y has shape \(2, 3\), but one step"):
         cells.teacher_inputs(xs[:4], targets, state)
+    with pytest.raises(ValueError, match=r"mask has shape \(4,\), .* must be \(4, 2\)"):
+        cells.teacher_inputs(xs[:4], targets, mask=jnp.ones(4, bool))
     mixed = cells.teacher_inputs(xs[:4].astype(jnp.bfloat16), targets.astype(jnp.float32))
     assert mixed.shape == (4, 2, 5) and mixed.dtype == jnp.float32

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnn_jax import cells, drivers
-from tests.cells.reference import assert_close, run
+from tests.cells.reference import assert_close, run, sigmoid
 from tests.cells.wrappers.drawn import KEY, drawn, gru, lstm, numbers_for
 
 LSTM = cells.LSTM(input_size=3, hidden_size=4)
@@ -122,6 +122,33 @@ def test_rnn_drop_acts_before_a_projection():
         h = h @ np.asarray(params.cell.w_p) / 0.5
     final, _ = drivers.scan(cell, params, xs, key=KEY)
     assert_close(final, cells.LSTMState(h=h, c=c))
+
+    square = cells.ProjectedLSTM(input_size=3, hidden_size=4, projection_size=4)
+    cell = cells.RNNDrop(cell=square, rate=0.5)
+    params, xs = numbers_for(cell)
+    final, ys = drivers.scan(cell, params, xs, key=KEY)
+    absent = ~np.asarray(drawn(cell, params, xs).params.keep)
+    assert bool((final.c[absent] == 0).all()) and bool((ys != 0).all())
+
+
+def test_rnn_drop_keeps_absent_cells_absent_behind_a_norm():
+    """The norm of what is left would shift them off zero: h is masked, too."""
+    cell = cells.RNNDrop(cell=cells.LayerNormLSTM(input_size=3, hidden_size=4), rate=0.4)
+    params, xs = numbers_for(cell)
+    keep = np.asarray(drawn(cell, params, xs).params.keep)
+    final, ys = drivers.scan(cell, params, xs, key=KEY)
+    assert bool((ys[:, ~keep] == 0).all()) and bool((final.c[~keep] == 0).all())
+    assert bool((ys[:, keep] != 0).all())
+    state = cells.LSTMState(h=jnp.zeros((3, 4)), c=jnp.where(keep, 0.5, 0.0))
+    perturbed = drawn(cell, params, xs).params
+    z = cell.encode(params, xs[0])
+    sums = z + cell.cell._norm_gates(jnp.zeros_like(z), params.cell.gain_h)
+    i, f, g, o = (np.asarray(part) for part in jnp.split(sums, 4, axis=-1))
+    c = keep * (sigmoid(f) * np.asarray(state.c) + sigmoid(i) * np.tanh(g))
+    normed = (c - c.mean(-1, keepdims=True)) / np.sqrt(c.var(-1, keepdims=True) + 1e-5)
+    shown = normed * np.asarray(params.cell.gain_c) + np.asarray(params.cell.b_c)
+    h = keep * sigmoid(o) * np.tanh(shown) / 0.6
+    assert_close(cell.step(perturbed, state, z), cells.LSTMState(h=h, c=c))
 
 
 def test_scaling_keeps_the_mean():

@@ -101,6 +101,67 @@ def test_whole_numbered_leaves_are_neither_learned_nor_drawn():
     assert cell.initial_state(params, (2,))[1].tolist() == [7, 7]
 
 
+def touched(cell):
+    """Which leaves a random initial state changes, by path."""
+    params = cell.init(jax.random.key(0))
+    before = cell.initial_state(params, (2,))
+    after = cell.initial_state(cell.perturb(params, KEY, (2,)), (2,))
+    changed = jax.tree.map(lambda a, b: bool((a != b).any()), before, after)
+    leaves = jax.tree_util.tree_leaves_with_path(changed)
+    return [jax.tree_util.keystr(path) for path, changed in leaves if changed]
+
+
+def learned(cell):
+    """Which leaves a learned initial state has for parameters, by path."""
+    leaves = jax.tree_util.tree_leaves_with_path(cell.init(jax.random.key(0)).state)
+    return [jax.tree_util.keystr(path) for path, _ in leaves]
+
+
+SLSTM = cells.SLSTM(input_size=3, hidden_size=4)
+SQUARE = cells.Stacked(cells=(cells.GRU(input_size=4, hidden_size=4),) * 2, residual=True)
+
+
+@pytest.mark.parametrize(
+    ("inner", "names", "want"),
+    [
+        (LSTM, None, [".h", ".c"]),
+        (SLSTM, None, [".h"]),
+        (cells.TimeIndex(cell=LSTM), None, [".cell.h", ".cell.c"]),
+        (SQUARE, None, [".cells[0].h", ".cells[1].h"]),
+        (cells.Stacked(cells=(LSTM, cells.SLSTM(input_size=4, hidden_size=4))), None, None),
+        (cells.SRU(input_size=3, hidden_size=4), None, [".c"]),
+        (cells.Jordan(input_size=3, hidden_size=4, output_size=2), ("h", "y"), [".h", ".y"]),
+        (LSTM, ("c",), [".c"]),
+        (SLSTM, ("h", "m"), [".h", ".m"]),
+    ],
+    ids=["lstm", "slstm", "time index", "skip", "mixed", "sru", "jordan", "c", "slstm by name"],
+)
+def test_only_hidden_state_and_memory_or_what_is_named(inner, names, want):
+    want = want or [".cells[0].h", ".cells[0].c", ".cells[1].h"]
+    assert touched(cells.RandomInitialState(cell=inner, scale=1.0, names=names)) == want
+    assert learned(cells.LearnedInitialState(cell=inner, names=names)) == want
+
+
+def test_noise_leaves_an_slstm_bounded():
+    """|h| <= 1, being a weighted mean of tanh; with noise in its normaliser it went to hundreds."""
+    cell = cells.RandomInitialState(cell=SLSTM, scale=1.0)
+    xs = jax.random.normal(jax.random.key(1), (5, 200, 3))
+    _, ys = drivers.scan(cell, cell.init(jax.random.key(0)), xs, key=KEY)
+    assert float(abs(ys).max()) <= 1
+
+
+@pytest.mark.parametrize("wrapper", [cells.LearnedInitialState, cells.RandomInitialState])
+def test_names_that_the_state_lacks_are_refused(wrapper):
+    message = r"names=\('h', 'y'\), but the floating .* of LSTM are \['c', 'h'\], without \['y'\]"
+    with pytest.raises(ValueError, match=message):
+        wrapper(cell=LSTM, names=("h", "y"))
+    with pytest.raises(ValueError, match="name some of these"):
+        wrapper(cell=LSTM, names=())
+    clock = cells.Clockwork(input_size=3, hidden_size=4, periods=(1, 2))
+    with pytest.raises(ValueError, match=r"without \['none'\]"):
+        wrapper(cell=clock, names=("none",))
+
+
 class Counting(cells.Wrapper):
     """Only the state of a cell that counts."""
 
