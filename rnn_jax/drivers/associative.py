@@ -10,6 +10,7 @@ from rnn_jax.cells import base
 from rnn_jax.cells.affine import is_replaced
 from rnn_jax.drivers.common import Plan, cast_like, finish, prepare, widen
 from rnn_jax.ops.masks import select
+from rnn_jax.ops.types import vary_like
 from rnn_jax.typing import Params, PyTree, State
 
 
@@ -31,9 +32,10 @@ def associative(
 
     Pairs of steps combine into steps, whatever the order of combining, so
     ``jax.lax.associative_scan`` applies. Padding is the step (1, 0), a reset at t the step
-    (0, a_t * start + b_t), and the state to begin with is folded into the first step. The gradient
-    is one more such scan, from the last step to the first; of the forward pass only a and the
-    states are kept. It does a few times the work of ``scan``, so it pays where that has time to
+    (0, a_t * start + b_t) with a flag that selects b' where steps combine, so that no NaN comes
+    across by 0 * NaN, and the state to begin with is folded into the first step. The gradient is
+    one more such scan, from the last step to the first; of the forward pass only a and the states
+    are kept. It does a few times the work of ``scan``, so it pays where that has time to
     spare: long sequences and small batches on a GPU or TPU; on a CPU ``scan`` is faster.
 
     The arguments and the results are those of ``scan``. Only a state in bfloat16 shows a
@@ -78,29 +80,40 @@ def _states(cell: Any, plan: Plan, reverse: bool) -> State:
     def one(begin: jax.Array, start: jax.Array, a: Any, b: jax.Array) -> jax.Array:
         if is_replaced(a) and plan.inputs.valid is None:
             return b
-        a, b = _marked(plan, jnp.broadcast_to(a, b.shape).astype(b.dtype), b, start)
-        return linear_recurrence(a, b, begin, reverse)
+        a, b, reset = _marked(plan, a, b, start)
+        return linear_recurrence(a, b, begin, reverse, reset)
 
     return cast_like(jax.tree.map(one, begin, start, a, b), plan.state)
 
 
 def _marked(
-    plan: Plan, a: jax.Array, b: jax.Array, start: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-    """Make padding hold the state and resets forget it, in the order of ``common.advance``."""
+    plan: Plan, a: Any, b: jax.Array, start: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array | None]:
+    """Make padding hold the state and resets forget it, in the order of ``common.advance``.
+
+    Returns a, b, and where nothing of the state before may come through, not even NaN.
+    """
     _, _, valid, reset = plan.inputs
+    forget = reset
+    if is_replaced(a) and valid is not None:
+        forget = valid if reset is None else jnp.logical_or(valid, reset)
+    a = jnp.broadcast_to(a, b.shape).astype(b.dtype)
     zero, one = jnp.zeros((), a.dtype), jnp.ones((), a.dtype)
     if valid is not None:
         a, b = select(valid, a, one), select(valid, b, zero)
-    if reset is not None:
-        b = select(reset, a * jnp.broadcast_to(start[None], a.shape) + b, b)
-        a = select(reset, jnp.zeros_like(a), a)
-    return a, b
+    if reset is not None:  # zero elsewhere: a NaN in a must not reach the gradient of start
+        starts = select(reset, jnp.broadcast_to(start[None], b.shape), zero)
+        b = select(reset, a * starts + b, b)
+    return a, b, forget
 
 
 @partial(jax.jit, static_argnames="reverse")  # so that it is fast outside jit, too
 def linear_recurrence(
-    a: jax.Array, b: jax.Array, begin: jax.Array, reverse: bool = False
+    a: jax.Array,
+    b: jax.Array,
+    begin: jax.Array,
+    reverse: bool = False,
+    reset: jax.Array | None = None,
 ) -> jax.Array:
     """Solve ``s_t = a_t * s_{t-1} + b_t`` with ``s_{-1} = begin``, in parallel over time.
 
@@ -113,6 +126,8 @@ def linear_recurrence(
         b: (T, ...) of the same shape and dtype.
         begin: (...), the state before the first step.
         reverse: From the last step to the first.
+        reset: (T, ...) bool, of the leading axes of a; True for ``s_t = b_t``, whatever a_t and
+            s_{t-1} are: NaN and inf do not come across, nor do those of a gradient, backwards.
 
     Returns:
         All states (T, ...).
@@ -123,25 +138,36 @@ def linear_recurrence(
         [2.0, 2.0, 2.0]
     """
     first = -1 if reverse else 0
+    if reset is not None:
+        reset = vary_like(reset, b)
+        a = select(reset, jnp.zeros_like(a), a)
+        begin = select(reset[first], jnp.zeros_like(begin), begin)
     b = b.at[first].add(a[first] * begin)
-    solve = partial(_combine, a, reverse)
 
     def residual(states: jax.Array) -> jax.Array:
-        return states - a * _shift(states, reverse)
+        previous = _shift(states, reverse)
+        if reset is not None:
+            previous = select(reset, jnp.zeros_like(previous), previous)
+        return states - a * previous
 
-    def transposed(d_states: jax.Array) -> jax.Array:
-        return _combine(_shift(a, not reverse), not reverse, d_states)
+    def solve(_: Any, b: jax.Array) -> jax.Array:
+        return _combine(a, b, reset, reverse)
 
-    return jax.lax.custom_linear_solve(
-        residual, b, lambda _, b: solve(b), lambda _, d: transposed(d)
-    )
+    def transposed(_: Any, d_states: jax.Array) -> jax.Array:
+        cut = None if reset is None else _shift(reset, not reverse)
+        return _combine(_shift(a, not reverse), d_states, cut, not reverse)
+
+    return jax.lax.custom_linear_solve(residual, b, solve, transposed)
 
 
-def _combine(a: jax.Array, reverse: bool, b: jax.Array) -> jax.Array:
+def _combine(a: jax.Array, b: jax.Array, reset: jax.Array | None, reverse: bool) -> jax.Array:
     def then(first: PyTree, second: PyTree) -> PyTree:
-        return second[0] * first[0], second[0] * first[1] + second[1]
+        a, b, cut = second[0] * first[0], second[0] * first[1] + second[1], second[2]
+        if cut is None:
+            return a, b, None
+        return a, select(cut, second[1], b), jnp.logical_or(first[2], cut)
 
-    return jax.lax.associative_scan(then, (a, b), reverse=reverse)[1]
+    return jax.lax.associative_scan(then, (a, b, reset), reverse=reverse)[1]
 
 
 def _shift(x: jax.Array, reverse: bool) -> jax.Array:

@@ -61,6 +61,71 @@ def test_equals_scan(name):
         assert_same(found, want, what=f"{what}: ")
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("name", AFFINE)
+def test_nothing_comes_across_a_reset(name, reverse):
+    """NaN and inf before it leave what follows alone; those after it, the gradients before it."""
+    cell, params, state, xs = make_case(name)
+    turn = (lambda x: x[::-1]) if reverse else (lambda x: x)
+    steps = jnp.arange(7)[:, None] + jnp.zeros((1, 3), int)
+    reset, mask = steps == 4, (steps != 2) & (steps != 5)
+    bad_state = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), state)
+    bad = poison(xs, (steps != 0) & (steps != 1) & (steps != 6))
+
+    def roads(driver, marks):
+        marks = {what: turn(mark) for what, mark in marks.items()} | {"reverse": reverse}
+
+        def run(state, before, after):
+            xs = turn(jnp.concatenate([before, after]))
+            final, ys = driver(cell, params, xs, state, **marks)
+            return turn(ys), final
+
+        def late(state, before, after):
+            return jnp.sin(run(state, before, after)[0][4:]).sum()
+
+        def bend(after):
+            slope = jax.grad(late, 2)
+            return jax.jvp(lambda x: slope(bad_state, bad[:4], x), (after,), (jnp.cos(after),))[1]
+
+        def full(before):
+            return jnp.sin(run(state, before, bad[4:])[0]).sum()
+
+        ys, final = run(bad_state, bad[:4], xs[4:])
+        slopes = jax.jvp(lambda *xs: run(bad_state, *xs), (bad[:4], xs[4:]), (xs[:4], xs[4:]))[1]
+        return {
+            "after it": (ys[4:], final),
+            "tangents after it": (slopes[0][4:], slopes[1]),
+            "gradient after it": jax.grad(late, 2)(bad_state, bad[:4], xs[4:]),
+            "second order": bend(xs[4:]),
+            "gradient before it": jax.grad(full)(xs[:4]),
+            "zero": jax.grad(late, (0, 1))(state, xs[:4], bad[4:]),
+        }
+
+    @jax.jit
+    def both():
+        cases = ({"reset": reset}, {"reset": reset, "mask": mask})
+        return [[roads(d, marks) for d in (drivers.associative, drivers.scan)] for marks in cases]
+
+    for found, want in both():
+        assert_same(found, want)
+        assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(found))
+        assert all(bool((leaf == 0).all()) for leaf in jax.tree.leaves(found["zero"]))
+
+
+@pytest.mark.parametrize("name", AFFINE)
+def test_a_state_of_nan_is_reset(name):
+    """At the first step; nothing reaches its gradient, and the parameters' are as ever."""
+    cell, params, state, xs = make_case(name)
+    state = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), state)
+    reset = jnp.zeros(xs.shape[:2], bool).at[0].set(True)
+
+    roads = [loss_of(d, cell, reset=reset) for d in (drivers.associative, drivers.scan)]
+    found, want = jax.jit(lambda *args: [run(*args) for run in roads])(params, state, xs)
+    assert_same(found, want)
+    assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(found))
+    assert all(bool((leaf == 0).all()) for leaf in jax.tree.leaves(found[0][1]))
+
+
 @pytest.mark.parametrize("name", ["min_gru", "lru"])
 def test_other_roads_and_orders(name):
     """Two calls for one, the cell's initial state, vmap over rows and over params, Hessians."""

@@ -113,14 +113,20 @@ def test_nothing_flows_back_across_a_reset(name):
             return jnp.sum(jnp.sin(ys[4:]))
 
         roads = ({}, {"gradient": "autodiff"})
-        return [
+        gradients = [
             gradient_of(lambda *args, o=options: loss(*args, **o), params, state, xs)[1][1:]
             for options in roads
         ]
+        both = (xs, xs.at[:4].set(jnp.nan))
+        ys = [drivers.scan(cell, params, x, state, reset=reset)[1][4:] for x in both]
+        return gradients, ys
 
-    for d_state, d_xs in after_the_reset(params, state, xs):
+    gradients, (clean, poisoned) = after_the_reset(params, state, xs)
+    for d_state, d_xs in gradients:
         assert all(bool((leaf == 0).all()) for leaf in d_state)
         assert bool((d_xs[:4] == 0).all()) and bool((d_xs[4:] != 0).any())
+    assert bool(jnp.isfinite(poisoned).all()), "NaN from before the reset"
+    assert_same(poisoned, clean, what="after NaN and a reset: ")
 
 
 @pytest.mark.parametrize("name", names())
