@@ -113,6 +113,57 @@ def verdict(ratio: Ratio, control: Ratio) -> str:
     return "slower" if ratio.low > 1 + spread else "same"
 
 
+class Usage(NamedTuple):
+    """Processor time so far, in seconds."""
+
+    at: float
+    busy: float  # of all processes
+    own: float  # of this one
+
+
+def usage() -> Usage | None:
+    """What the machine has worked since it started; None where /proc does not tell."""
+    try:
+        words = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    except OSError:
+        return None
+    user, nice, system, _, _, irq, softirq, *_ = (int(word) for word in words[1:])
+    busy = (user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK")
+    times = os.times()
+    return Usage(time.perf_counter(), busy, times.user + times.system)
+
+
+def others(begin: Usage | None, end: Usage | None) -> float | None:
+    """Cores that other processes kept busy in between: what disturbs a measurement."""
+    if begin is None or end is None or end.at <= begin.at:
+        return None
+    work = (end.busy - begin.busy) - (end.own - begin.own)
+    return round(max(work, 0.0) / (end.at - begin.at), 2)
+
+
+def measure_quietly(
+    measurement: Callable[[], Any], patience: float, quiet: float = 0.1, window: float = 2.0
+) -> tuple[Any, float | None]:
+    """Measure when the machine has nothing else to do, or when patience is at its end.
+
+    Waits until other processes use fewer than ``quiet`` cores, measures, and measures again if they
+    used more meanwhile, as long as ``patience`` seconds have not passed. What counts is the
+    machine, never the result. Returns the last result, and the cores that others used meanwhile.
+    """
+    deadline = time.perf_counter() + patience
+    while True:
+        while time.perf_counter() < deadline:
+            begin = usage()
+            time.sleep(window)
+            if (others(begin, usage()) or 0.0) < quiet:
+                break
+        begin = usage()
+        result = measurement()
+        disturbed = others(begin, usage())
+        if (disturbed or 0.0) < quiet or time.perf_counter() >= deadline:
+            return result, disturbed
+
+
 def relative_error(a: Any, b: Any) -> float:
     """|a - b| / |b| in the Euclidean norm, in float64."""
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)

@@ -35,6 +35,7 @@ class Contest(NamedTuple):
     num_steps: int
     rows: tuple[Row, ...]
     left_out: tuple[str, ...]
+    others: float | None = None  # cores that other processes used while it was timed
 
 
 def make_rows(
@@ -72,6 +73,7 @@ def markdown(contest: Contest, baseline: str) -> str:
     lines = [
         f"### {contest.cell}, {contest.mode}",
         "",
+        *([f"Others used {contest.others} cores meanwhile.\n"] if contest.others else []),
         f"| contender | time / {baseline} | quartiles | | ms (min) | us a step | temp MiB "
         "| compile s |",
         "| --- | ---: | :---: | --- | ---: | ---: | ---: | ---: |",

@@ -40,6 +40,7 @@ class Config:
     unroll: tuple[int, ...] = (2, 4, 8, 16)  # partly unrolled loops
     unrolled_limit: Annotated[float, cli.Range(0)] = 300.0  # most seconds for compiling a full one
     threads: cli.Natural = 0  # of torch; 0 for as many as cores, which is what JAX takes
+    patience: cli.Weight = 0.0  # most seconds to wait, for each contest, until the machine is quiet
     seed: cli.Natural = 0
     smoke: bool = (
         False  # tiny sizes: seconds; shows that all contenders agree, not how fast they are
@@ -120,9 +121,11 @@ def contest(config: Config, kind: str, mode: Mode) -> report.Contest:
     else:
         enter(*torch)
     say(f"{kind} {mode}: timing {len(programs)} contenders, load {harness.load()}")
-    times = harness.measure(programs, BASELINE, config.rounds)
+    times, others = harness.measure_quietly(
+        lambda: harness.measure(programs, BASELINE, config.rounds), config.patience
+    )
     rows = report.make_rows(programs, errors, times, BASELINE, OURS)
-    return report.Contest(kind, mode, config.steps, rows, tuple(left_out))
+    return report.Contest(kind, mode, config.steps, rows, tuple(left_out), others)
 
 
 def compile_within(

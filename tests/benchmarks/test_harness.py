@@ -76,6 +76,28 @@ def test_verdict_counts_only_beyond_the_control(ratio: Ratio, control: Ratio, wo
     assert harness.verdict(ratio, control) == word
 
 
+def test_usage_of_others():
+    begin = harness.Usage(at=10.0, busy=100.0, own=5.0)
+    assert harness.others(begin, harness.Usage(12.0, 103.5, 7.0)) == 0.75
+    assert harness.others(begin, harness.Usage(12.0, 101.9, 7.0)) == 0.0  # clocks tick apart
+    assert harness.others(begin, None) is None
+    now = harness.usage()
+    assert now is None or 0 < now.own < now.busy
+
+
+def test_measures_again_when_disturbed(monkeypatch):
+    """Busy while waiting, disturbed in the first measurement, quiet in the second."""
+    work = [1.0, 0.0, 0.5, 0.0, 0.05]  # cores of others in each interval
+    usages = [harness.Usage(float(i), 0.0, 0.0) for i in range(2 * len(work))]
+    monkeypatch.setattr(harness, "usage", lambda: usages.pop(0))
+    monkeypatch.setattr(harness, "others", lambda begin, end: work.pop(0))
+    results = ["disturbed", "quiet"]
+    found = harness.measure_quietly(lambda: results.pop(0), patience=100.0, window=0.0)
+    assert found == ("quiet", 0.05) and not work
+    work, usages = [0.5], [None, None]
+    assert harness.measure_quietly(lambda: "at once", patience=0.0) == ("at once", 0.5)
+
+
 def test_relative_error():
     assert harness.relative_error([3.0, 4.0], [3.0, 4.0]) == 0
     assert harness.relative_error([3.0, 4.5], [3.0, 4.0]) == 0.1
