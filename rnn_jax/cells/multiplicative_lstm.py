@@ -79,11 +79,6 @@ class MultiplicativeLSTM:
 
     def __post_init__(self) -> None:
         check_sizes(self)
-        if self.middle_size is not None and self.middle_size < 1:
-            raise ValueError(
-                f"MultiplicativeLSTM: middle_size must be at least 1, or None for hidden_size, got "
-                f"{self.middle_size}."
-            )
 
     @property
     def output_size(self) -> int:

@@ -70,7 +70,7 @@ class ProjectedLSTM:
 
     def __post_init__(self) -> None:
         check_sizes(self)
-        if not 1 <= self.projection_size <= self.hidden_size:
+        if self.projection_size > self.hidden_size:
             raise ValueError(
                 f"ProjectedLSTM: projection_size must lie in 1..hidden_size, got "
                 f"projection_size={self.projection_size} with hidden_size={self.hidden_size}; for "

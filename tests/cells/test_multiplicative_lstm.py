@@ -48,5 +48,5 @@ def test_an_input_of_nothing_cuts_the_recurrence():
 
 
 def test_refuses_an_empty_middle():
-    with pytest.raises(ValueError, match="middle_size must be at least 1.* got 0"):
+    with pytest.raises(ValueError, match="middle_size must be a whole number >= 1, got 0"):
         cells.MultiplicativeLSTM(input_size=3, hidden_size=4, middle_size=0)
