@@ -5,6 +5,11 @@ under every driver and gives the same numbers.
 
     rnn_jax.cells      one time step: Elman, LSTM, GRU, ... and wrappers that make a cell of a cell
     rnn_jax.drivers    a cell over time: scan, unrolled, truncated, associative
+    rnn_jax.layers     sequence blocks with parameters: RNN, Bidirectional, Stack, Pyramid, ...
+    rnn_jax.attention  attention over a memory
+    rnn_jax.decoding   teacher forcing, sampling, beam search
+    rnn_jax.losses     cross entropy, CTC, transducer, CRF, regularisers
+    rnn_jax.analysis   how gradients and perturbations travel through time
     rnn_jax.ops        arrays in, arrays out: initializers, masks, normalisation
 
 Example:
@@ -18,8 +23,32 @@ Example:
     (5, 2, 4)
 """
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from rnn_jax import cells as cells
 from rnn_jax import drivers as drivers
 from rnn_jax import ops as ops
 
+if TYPE_CHECKING:
+    from rnn_jax import analysis as analysis
+    from rnn_jax import attention as attention
+    from rnn_jax import decoding as decoding
+    from rnn_jax import layers as layers
+    from rnn_jax import losses as losses
+
 __version__ = "0.1.0"
+
+_ON_FIRST_USE = ("analysis", "attention", "decoding", "layers", "losses")
+
+
+def __getattr__(name: str) -> ModuleType:
+    """The rooms that not every program needs are loaded on first use."""
+    if name in _ON_FIRST_USE:
+        return import_module(f"rnn_jax.{name}")
+    raise AttributeError(f"module 'rnn_jax' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ON_FIRST_USE])

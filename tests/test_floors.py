@@ -17,10 +17,14 @@ ROOT = Path(__file__).parent.parent
 
 # A room may import the rooms to its left. "rnn_jax" is the package's own __init__.
 STAIRS = (
-    *("typing", "ops", "data", "cells", "kernels", "drivers", "losses", "layers", "decoding"),
-    *("rnn_jax", "bridge", "models", "train", "experiments", "benchmarks"),
+    *("typing", "ops", "data", "attention", "cells", "kernels", "drivers", "losses", "layers"),
+    *("decoding", "analysis", "rnn_jax", "bridge", "plots", "models", "train", "experiments"),
+    "benchmarks",
 )
-CORE = {"rnn_jax", "typing", "ops", "cells", "kernels", "drivers", "losses", "layers", "decoding"}
+CORE = {
+    *("rnn_jax", "typing", "ops", "attention", "cells", "kernels", "drivers", "losses", "layers"),
+    *("decoding", "analysis"),
+}
 # Who may import what is not the standard library and not named here: everybody outside the core.
 RESERVED = {
     "chex": set(),

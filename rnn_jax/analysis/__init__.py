@@ -1,0 +1,1 @@
+"""Seeing inside: how gradients and perturbations travel through time."""

@@ -1,0 +1,1 @@
+"""Attention over a memory: scores, mechanisms with parameters, penalties."""

@@ -1,0 +1,1 @@
+"""Models for whole tasks, as Flax NNX modules: batch first, each with a loss."""
