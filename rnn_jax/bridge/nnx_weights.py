@@ -87,7 +87,7 @@ def gru_from_nnx(state: Tree, *, reset: Reset) -> GRUParams:
 
         w_x, w_h = kernels of dense_i and dense_h,   b = bias of dense_i,   b_h = 0     gates r z n
 
-    NNX documents a bias b_hn inside the reset and has none (flax 0.12.6 to 0.12.12).
+    NNX documents a bias b_hn inside the reset and has none (flax 0.12.7 to 0.12.12).
 
     Args:
         state: ``nnx.state(cell)``.

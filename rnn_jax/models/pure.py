@@ -1,0 +1,68 @@
+"""A Flax NNX model as a pure function of its parameters: taken apart once, for jit."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import jax
+from flax import nnx
+
+from rnn_jax.typing import Params, State
+
+Model = TypeVar("Model", bound=nnx.Module)
+
+
+@dataclass(frozen=True)
+class Pure(Generic[Model]):
+    """What is left of a model without its parameters: equal by value, static under jit.
+
+    ``pure(params)`` is the model again. Inside a jitted function that happens while tracing only,
+    so a call costs what its arrays cost; ``nnx.jit`` walks through the whole model at each call.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> pure, params = take_apart(nnx.Linear(2, 3, rngs=nnx.Rngs(0)))
+        >>> apply = jax.jit(lambda params, x: pure(params)(x))
+        >>> apply(params, jnp.ones((4, 2))).shape
+        (4, 3)
+    """
+
+    graphdef: nnx.GraphDef[Model]
+
+    def __call__(self, params: Params) -> Model:
+        return nnx.merge(self.graphdef, params)
+
+    def step(self, params: Params, state: State, token: jax.Array) -> tuple[State, jax.Array]:
+        """The model's ``step`` as ``rnn_jax.decoding`` takes it."""
+        model: Any = self(params)
+        return model.step(state, token)
+
+
+def take_apart(model: Model) -> tuple[Pure[Model], Params]:
+    """Split a model into what is static and a plain tree of arrays.
+
+    Args:
+        model: A module whose only variables are ``nnx.Param``; that is so for all of
+            ``rnn_jax.models``, whose randomness comes by ``key``.
+
+    Returns:
+        The rest of the model, and the parameters: a tree of arrays for ``jax.grad``, optax, orbax
+        and sharding.
+
+    Raises:
+        ValueError: If the model holds other variables (statistics of a batch norm, streams of
+            random numbers), which a pure function would lose.
+
+    Example:
+        >>> pure, params = take_apart(nnx.Linear(2, 3, rngs=nnx.Rngs(0)))
+        >>> jax.tree.map(lambda leaf: leaf.shape, nnx.to_pure_dict(params))
+        {'bias': (3,), 'kernel': (2, 3)}
+    """
+    parts: Any = nnx.split(model, nnx.Param, ...)
+    graphdef, params, others = parts
+    if jax.tree.leaves(others):
+        kinds = sorted({type(leaf).__name__ for _, leaf in nnx.to_flat_state(others)})
+        raise ValueError(
+            f"{type(model).__name__} holds {', '.join(kinds)} beside nnx.Param, which would be "
+            "lost: pass random keys and statistics as arguments."
+        )
+    return Pure(graphdef), nnx.as_pure(params)
