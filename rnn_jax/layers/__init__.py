@@ -2,4 +2,9 @@
 
 from rnn_jax.layers.base import Layer as Layer
 from rnn_jax.layers.base import Output as Output
+from rnn_jax.layers.bidirectional import Bidirectional as Bidirectional
+from rnn_jax.layers.grid import Grid as Grid
+from rnn_jax.layers.grid_cells import LSTM2D as LSTM2D
+from rnn_jax.layers.grid_cells import Elman2D as Elman2D
+from rnn_jax.layers.renet import ReNet as ReNet
 from rnn_jax.layers.rnn import RNN as RNN

@@ -29,7 +29,10 @@ class Layer(Protocol):
     """What every layer has. See the module's text for what each part means.
 
     ``initial_state(params, batch_shape)`` gives the state that ``state=None`` stands for; a layer
-    without memory has the empty state ``()``.
+    without memory has the empty state ``()``. ``reset`` marks the first step of a sequence,
+    whatever the direction in which a layer runs: one that runs from the end restarts at the step
+    before the mark. A layer may have ``turned()``, itself running from the last step to the first,
+    which ``Bidirectional`` asks for, and ``keeps_time``, False where it shortens time.
 
     Example:
         >>> from rnn_jax import cells, layers

@@ -1,7 +1,7 @@
 """The plainest layer: a cell with a driver."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -11,6 +11,7 @@ from rnn_jax import drivers
 from rnn_jax.cells import base
 from rnn_jax.drivers.checks import check_cell
 from rnn_jax.layers.base import Output
+from rnn_jax.layers.common import as_array, reset_from_the_end
 from rnn_jax.typing import Params, State
 
 
@@ -58,6 +59,10 @@ class RNN:
     def output_size(self) -> int:
         return self.cell.output_size
 
+    def turned(self) -> "RNN":
+        """The same, running the other way."""
+        return replace(self, reverse=not self.reverse)
+
     def init(self, key: jax.Array, dtype: Any = jnp.float32) -> Params:
         return self.cell.init(key, dtype)
 
@@ -74,7 +79,14 @@ class RNN:
         reset: jax.Array | None = None,
         key: jax.Array | None = None,
     ) -> Output:
-        """Run over xs (T, *B, D); ``lengths``, ``reset`` and ``key`` as for ``drivers.scan``."""
+        """Run over xs (T, *B, D); ``lengths`` and ``key`` as for ``drivers.scan``.
+
+        ``reset`` marks where a sequence begins, so with ``reverse`` the state restarts at the step
+        before each mark, the last of the sequence in front of it.
+        """
+        lengths, reset = as_array(lengths), as_array(reset)
+        if self.reverse:
+            reset = reset_from_the_end(reset)
         options = {"lengths": lengths, "reset": reset, "key": key}
         given: dict[str, Any] = {name: v for name, v in options.items() if v is not None}
         if self.reverse:

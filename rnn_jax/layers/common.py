@@ -1,0 +1,155 @@
+"""What the layers have in common: checks, marks, padding, and layers that run from the end."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_jax.cells.base import input_shape
+from rnn_jax.drivers.checks import check_inputs, check_marks
+from rnn_jax.layers.base import Layer
+from rnn_jax.ops.masks import length_mask, select
+
+
+class Sequence(NamedTuple):
+    """The checked arguments of ``apply``."""
+
+    xs: jax.Array  # (T, *B, D), zero on padding
+    lengths: jax.Array | None  # (*B,)
+    reset: jax.Array | None  # (T, *B) bool
+    batch_shape: tuple[int, ...]
+
+
+def prepare(layer: Any, xs: jax.Array, lengths: Any = None, reset: Any = None) -> Sequence:
+    """Check the sequence that a layer is given, and clean its padding.
+
+    Raises:
+        ValueError: If a shape or a dtype does not fit.
+
+    Example:
+        >>> from rnn_jax import cells, layers
+        >>> rnn = layers.RNN(cell=cells.Elman(input_size=1, hidden_size=1))
+        >>> prepare(rnn, jnp.ones((3, 1, 1)), [2]).xs.ravel().tolist()
+        [1.0, 1.0, 0.0]
+    """
+    xs = jnp.asarray(xs)
+    batch_shape = check_inputs(layer, xs)
+    lengths, reset = as_array(lengths), as_array(reset)
+    check_marks((xs.shape[0], *batch_shape), lengths, None, reset)
+    return Sequence(clean(xs, lengths), lengths, reset, batch_shape)
+
+
+def as_array(marks: Any) -> jax.Array | None:
+    """Lists and NumPy arrays as arrays of JAX; None as it is.
+
+    Example:
+        >>> as_array([1, 2]).tolist()
+        [1, 2]
+    """
+    return None if marks is None else jnp.asarray(marks)
+
+
+def clean(xs: jax.Array, lengths: jax.Array | None) -> jax.Array:
+    """Zero where a step is not real.
+
+    Example:
+        >>> clean(jnp.array([[jnp.nan]]), jnp.array([0])).tolist()
+        [[0.0]]
+    """
+    if lengths is None:
+        return xs
+    return select(length_mask(lengths, xs.shape[0]), xs, jnp.zeros((), xs.dtype))
+
+
+def reset_from_the_end(reset: jax.Array | None) -> jax.Array | None:
+    """Where a run from the end restarts: at the last step of a sequence, before the next begins.
+
+    Args:
+        reset: (T, *B) bool, True at the first step of a sequence.
+
+    Example:
+        >>> reset_from_the_end(jnp.array([True, False, True])).tolist()
+        [False, True, False]
+    """
+    if reset is None:
+        return None
+    return jnp.concatenate([reset[1:], jnp.zeros_like(reset[:1])])
+
+
+def check_layer(owner: str, argument: str, layer: Any) -> None:
+    """Check that a field holds a layer, not its class and not a cell.
+
+    Raises:
+        ValueError: Naming what was given, and how to make what is meant.
+
+    Example:
+        >>> from rnn_jax import cells, layers
+        >>> check_layer(
+        ...     "Stack", "layers[0]", layers.RNN(cell=cells.GRU(input_size=1, hidden_size=1))
+        ... )
+    """
+    if isinstance(layer, type) or not isinstance(layer, Layer):
+        is_class = isinstance(layer, type)
+        what = f"the class {layer.__name__}" if is_class else f"a {type(layer).__name__}"
+        raise ValueError(
+            f"{owner}: {argument} is {what}: give a layer, such as "
+            "layers.RNN(cell=cells.LSTM(input_size=8, hidden_size=16))."
+        )
+
+
+def check_tuple(owner: str, argument: str, value: Any, count: int, parts: str) -> None:
+    """Check that parameters or a state have one entry for each part.
+
+    Raises:
+        ValueError: Naming the layer, the argument and the numbers.
+
+    Example:
+        >>> check_tuple("Bidirectional", "params", (1, 2), 2, "directions")
+    """
+    if not isinstance(value, (tuple, list)) or len(value) != count:
+        size = f" of {len(value)}" if isinstance(value, (tuple, list)) else ""
+        raise ValueError(
+            f"{owner}: {argument} is a {type(value).__name__}{size}, but there are {count} "
+            f"{parts}: give a tuple with one entry for each."
+        )
+
+
+def keeps_time(layer: Any) -> bool:
+    """Whether every output stands at the time of its input: all but layers that shorten time.
+
+    Example:
+        >>> from rnn_jax import cells, layers
+        >>> keeps_time(layers.RNN(cell=cells.GRU(input_size=1, hidden_size=1)))
+        True
+    """
+    return bool(getattr(layer, "keeps_time", True))
+
+
+def turned(layer: Any) -> Any:
+    """The same layer running from the last step to the first, outputs aligned with the inputs.
+
+    Raises:
+        ValueError: If the layer has no other direction.
+
+    Example:
+        >>> from rnn_jax import cells, layers
+        >>> turned(layers.RNN(cell=cells.GRU(input_size=1, hidden_size=1))).reverse
+        True
+    """
+    if not hasattr(layer, "turned"):
+        raise ValueError(
+            f"{type(layer).__name__} cannot run from the end: it has no method turned(). Put the "
+            "two directions inside it, or flip its inputs and outputs yourself."
+        )
+    return layer.turned()
+
+
+def feature_axes(layer: Any) -> int:
+    """How many axes one input has: 1, or more for convolutional cells.
+
+    Example:
+        >>> from rnn_jax import cells, layers
+        >>> feature_axes(layers.RNN(cell=cells.GRU(input_size=1, hidden_size=1)))
+        1
+    """
+    return len(input_shape(layer))
