@@ -1,1 +1,14 @@
-"""Losses and regularisers: arrays in, numbers out."""
+"""Losses and regularisers: arrays in, numbers out.
+
+Time comes first: logits (T, *B, V), labels (T, *B) or (U, *B). Losses of tokens come as a ``Sum``,
+a total and a count; losses of sequences as one number per row (*B,), which ``tally`` makes into a
+``Sum``. Everything is computed in float32 or wider, and padding changes nothing, NaN included.
+"""
+
+from rnn_jax.losses.ctc import ctc_loss as ctc_loss
+from rnn_jax.losses.sums import Sum as Sum
+from rnn_jax.losses.sums import merge as merge
+from rnn_jax.losses.sums import tally as tally
+from rnn_jax.losses.tokens import chunked_cross_entropy as chunked_cross_entropy
+from rnn_jax.losses.tokens import cross_entropy as cross_entropy
+from rnn_jax.losses.tokens import token_losses as token_losses
