@@ -1,1 +1,49 @@
-"""Decoding: from a step function to sequences of tokens."""
+"""Decoding: from a step function to sequences of tokens. See ``rnn_jax.decoding.base``.
+
+The lectures' example: at the letters h, e, l, l a network gives these logits for h, e, l, o, which
+spell "oolo" where "ello" is right.
+
+    >>> import jax.numpy as jnp
+    >>> from rnn_jax import decoding
+    >>> slide = jnp.array(
+    ...     [
+    ...         [1.0, 2.2, -3.0, 4.1],
+    ...         [0.5, 0.3, -1.0, 1.2],
+    ...         [0.1, 0.5, 1.9, -1.1],
+    ...         [0.2, -1.5, -0.1, 2.2],
+    ...     ]
+    ... )
+    >>> def step(params, time, token):
+    ...     return time + 1, params[time]
+    >>> found = decoding.decode(step, slide, jnp.array([0]), start=jnp.array([0]), max_length=4)
+    >>> "".join("helo"[token] for token in found.tokens[:, 0])
+    'oolo'
+"""
+
+from rnn_jax.decoding.base import Step as Step
+from rnn_jax.decoding.base import TokenStep as TokenStep
+from rnn_jax.decoding.base import TokenStepParams as TokenStepParams
+from rnn_jax.decoding.base import affine_head as affine_head
+from rnn_jax.decoding.base import look_up as look_up
+from rnn_jax.decoding.base import token_log_prob as token_log_prob
+from rnn_jax.decoding.filters import Forbid as Forbid
+from rnn_jax.decoding.filters import MinP as MinP
+from rnn_jax.decoding.filters import Temperature as Temperature
+from rnn_jax.decoding.filters import TopK as TopK
+from rnn_jax.decoding.filters import TopP as TopP
+from rnn_jax.decoding.loop import Decoded as Decoded
+from rnn_jax.decoding.loop import decode as decode
+from rnn_jax.decoding.samplers import Greedy as Greedy
+from rnn_jax.decoding.samplers import Sample as Sample
+from rnn_jax.decoding.scheduled import FreeRun as FreeRun
+from rnn_jax.decoding.scheduled import free_running as free_running
+from rnn_jax.decoding.scheduled import scheduled_sampling as scheduled_sampling
+from rnn_jax.decoding.schedules import ExponentialSchedule as ExponentialSchedule
+from rnn_jax.decoding.schedules import InverseSigmoidSchedule as InverseSigmoidSchedule
+from rnn_jax.decoding.schedules import LinearSchedule as LinearSchedule
+from rnn_jax.decoding.stopping import CountdownEnd as CountdownEnd
+from rnn_jax.decoding.stopping import CountdownState as CountdownState
+from rnn_jax.decoding.stopping import LengthCountdown as LengthCountdown
+from rnn_jax.decoding.stopping import StopOutput as StopOutput
+from rnn_jax.decoding.stopping import Stopped as Stopped
+from rnn_jax.decoding.teacher import teacher_forced as teacher_forced

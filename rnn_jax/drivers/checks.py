@@ -26,6 +26,18 @@ def check_cell(cell: Any, key: jax.Array | None) -> None:
         raise ValueError(
             f"cell is {what}: give a cell, such as cells.LSTM(input_size=8, hidden_size=16)."
         )
+    check_key(key)
+
+
+def check_key(key: Any) -> None:
+    """Check that the key, if there is one, is a random key and no seed.
+
+    Raises:
+        ValueError: Naming what was given.
+
+    Example:
+        >>> check_key(jax.random.key(0))
+    """
     if key is None:
         return
     dtype = getattr(key, "dtype", None)
@@ -137,8 +149,16 @@ def _form(state: State) -> str:
     return f"{type(state).__name__}({', '.join(names)})"
 
 
-def _known(x: jax.Array) -> bool:
-    """Whether the values can be read here: no tracer, and no part of it on another host."""
+def known(x: Any) -> bool:
+    """Whether the values can be read here: no tracer, and no part of it on another host.
+
+    Example:
+        >>> (
+        ...     known(jnp.ones(2)),
+        ...     jax.eval_shape(lambda x: jnp.zeros(int(known(x))), jnp.ones(2)).shape,
+        ... )
+        (True, (0,))
+    """
     return not isinstance(x, jax.core.Tracer) and getattr(x, "is_fully_addressable", True)
 
 
@@ -169,7 +189,7 @@ def check_marks(
                 f"lengths has dtype {jnp.result_type(lengths)}: give whole numbers of steps, "
                 f"lengths.astype(jnp.int32)."
             )
-        if _known(lengths):
+        if known(lengths):
             with jax.ensure_compile_time_eval():
                 low, high = int(jnp.min(lengths)), int(jnp.max(lengths))
             if low < 0 or high > shape[0]:
