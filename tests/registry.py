@@ -9,7 +9,8 @@ from typing import Any
 import jax.numpy as jnp
 import pytest
 
-from rnn_jax import cells
+from rnn_jax import attention, cells
+from tests.attention.memory import WithMemory
 
 CELLS: dict[str, Any] = {
     # simple networks
@@ -92,6 +93,12 @@ CELLS: dict[str, Any] = {
     "time_index": cells.TimeIndex(cell=cells.LSTM(input_size=4, hidden_size=4), scale=5.0),
     "context": cells.Context(
         cell=cells.GRU(input_size=5, hidden_size=4), context_size=2, optional=True
+    ),
+    "attentive": WithMemory(
+        cell=cells.Attentive(
+            cell=cells.GRU(input_size=5, hidden_size=4),
+            attention=attention.Additive(query_size=4, memory_size=2, score_size=3),
+        )
     ),
     "learned_initial_state": cells.LearnedInitialState(
         cell=cells.LSTM(input_size=3, hidden_size=4)

@@ -1,5 +1,9 @@
 """Cells: one time step each, as pure functions. See ``rnn_jax.cells.base`` for the protocol."""
 
+from rnn_jax.cells.alignments import Alignments as Alignments
+from rnn_jax.cells.attentive import Attentive as Attentive
+from rnn_jax.cells.attentive import AttentiveParams as AttentiveParams
+from rnn_jax.cells.attentive import AttentiveState as AttentiveState
 from rnn_jax.cells.base import Cell as Cell
 from rnn_jax.cells.base import is_affine as is_affine
 from rnn_jax.cells.base import is_gated as is_gated

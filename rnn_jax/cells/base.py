@@ -29,6 +29,7 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.ops.checks import check_sizes as check_sizes
 from rnn_jax.ops.linear import matmul, wider
 from rnn_jax.typing import Params, PyTree, State
 
@@ -94,26 +95,6 @@ def is_stochastic(cell: Any) -> bool:
     """
     has_methods = hasattr(cell, "perturb") or hasattr(cell, "noise")
     return bool(getattr(cell, "is_stochastic", has_methods))
-
-
-def check_sizes(cell: Any) -> None:
-    """Check that every field whose name ends in ``_size`` (but tuples) is a whole number >= 1.
-
-    Raises:
-        ValueError: Naming the cell, the field and its value.
-
-    Example:
-        >>> from rnn_jax import cells
-        >>> check_sizes(cells.LSTM(input_size=2, hidden_size=3))
-    """
-    for name in getattr(cell, "__dataclass_fields__", ()):
-        size = getattr(cell, name) if name.endswith("_size") else 1
-        if isinstance(size, tuple) or size is None:
-            continue
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ValueError(
-                f"{type(cell).__name__}: {name} must be a whole number >= 1, got {size!r}."
-            )
 
 
 def input_shape(cell: Any) -> tuple[int, ...]:

@@ -1,0 +1,23 @@
+"""A cell with a memory of its own, so that it stands under the laws as any other."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from rnn_jax.cells.wrapper import Wrapper
+
+
+@dataclass(frozen=True, kw_only=True)
+class WithMemory(Wrapper):
+    """``init`` binds a random memory (S, E) for all rows; its last step is padding."""
+
+    num_steps: int = 4
+
+    def init(self, key: jax.Array, dtype: Any = jnp.float32) -> Any:
+        key_cell, key_memory = jax.random.split(key)
+        shape = (self.num_steps, self.cell.attention.memory_size)
+        memory = jax.random.normal(key_memory, shape, dtype)
+        lengths = jnp.array(self.num_steps - 1)
+        return self.cell.bind(self.cell.init(key_cell, dtype), memory, lengths)
