@@ -8,3 +8,5 @@ from rnn_jax.layers.grid_cells import LSTM2D as LSTM2D
 from rnn_jax.layers.grid_cells import Elman2D as Elman2D
 from rnn_jax.layers.renet import ReNet as ReNet
 from rnn_jax.layers.rnn import RNN as RNN
+from rnn_jax.layers.stack import Stack as Stack
+from rnn_jax.layers.time_reduction import TimeReduction as TimeReduction
