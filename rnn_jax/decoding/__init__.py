@@ -26,6 +26,8 @@ from rnn_jax.decoding.base import TokenStepParams as TokenStepParams
 from rnn_jax.decoding.base import affine_head as affine_head
 from rnn_jax.decoding.base import look_up as look_up
 from rnn_jax.decoding.base import token_log_prob as token_log_prob
+from rnn_jax.decoding.beam import Beams as Beams
+from rnn_jax.decoding.beam import beam_search as beam_search
 from rnn_jax.decoding.filters import Forbid as Forbid
 from rnn_jax.decoding.filters import MinP as MinP
 from rnn_jax.decoding.filters import Temperature as Temperature
@@ -33,6 +35,12 @@ from rnn_jax.decoding.filters import TopK as TopK
 from rnn_jax.decoding.filters import TopP as TopP
 from rnn_jax.decoding.loop import Decoded as Decoded
 from rnn_jax.decoding.loop import decode as decode
+from rnn_jax.decoding.penalties import GNMT as GNMT
+from rnn_jax.decoding.penalties import Average as Average
+from rnn_jax.decoding.penalties import Coverage as Coverage
+from rnn_jax.decoding.penalties import LengthPenalty as LengthPenalty
+from rnn_jax.decoding.penalties import NoPenalty as NoPenalty
+from rnn_jax.decoding.penalties import WordReward as WordReward
 from rnn_jax.decoding.samplers import Greedy as Greedy
 from rnn_jax.decoding.samplers import Sample as Sample
 from rnn_jax.decoding.scheduled import FreeRun as FreeRun
