@@ -5,6 +5,15 @@ a total and a count; losses of sequences as one number per row (*B,), which ``ta
 ``Sum``. Everything is computed in float32 or wider, and padding changes nothing, NaN included.
 """
 
+from rnn_jax.losses.crf import CRFParams as CRFParams
+from rnn_jax.losses.crf import crf_init as crf_init
+from rnn_jax.losses.crf import crf_log_likelihood as crf_log_likelihood
+from rnn_jax.losses.crf import crf_log_partition as crf_log_partition
+from rnn_jax.losses.crf import crf_marginals as crf_marginals
+from rnn_jax.losses.crf_paths import Path as Path
+from rnn_jax.losses.crf_paths import bio_allowed as bio_allowed
+from rnn_jax.losses.crf_paths import crf_sample as crf_sample
+from rnn_jax.losses.crf_paths import crf_viterbi as crf_viterbi
 from rnn_jax.losses.ctc import ctc_loss as ctc_loss
 from rnn_jax.losses.sums import Sum as Sum
 from rnn_jax.losses.sums import merge as merge
@@ -12,3 +21,4 @@ from rnn_jax.losses.sums import tally as tally
 from rnn_jax.losses.tokens import chunked_cross_entropy as chunked_cross_entropy
 from rnn_jax.losses.tokens import cross_entropy as cross_entropy
 from rnn_jax.losses.tokens import token_losses as token_losses
+from rnn_jax.losses.transducer import transducer_loss as transducer_loss

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from rnn_jax.ops.linear import wider
 from rnn_jax.ops.masks import length_mask
+from rnn_jax.ops.types import shard_like
 
 
 def is_known(*arrays: jax.Array | None) -> bool:
@@ -92,17 +93,24 @@ def _countable(x: jax.Array) -> jax.Array:
 
 
 def real_steps(
-    shape: tuple[int, ...], lengths: Any = None, mask: Any = None, of: str = "steps"
+    like: jax.Array, lengths: Any = None, mask: Any = None, of: str = "steps"
 ) -> jax.Array:
     """Which of the steps (T, *B) are real: both by ``lengths`` (*B,) and by ``mask`` (T, *B).
+
+    Args:
+        like: An array (T, *B), whose shape and sharding the result has.
+        lengths: Real steps of each row, or None.
+        mask: True = real, or None.
+        of: What the steps are called in the message about lengths.
 
     Raises:
         ValueError: If either does not fit.
 
     Example:
-        >>> real_steps((2, 2), lengths=jnp.array([2, 1])).astype(int).tolist()
+        >>> real_steps(jnp.zeros((2, 2)), lengths=jnp.array([2, 1])).astype(int).tolist()
         [[1, 1], [1, 0]]
     """
+    shape = like.shape
     real = jnp.ones(shape, bool)
     lengths = as_lengths("lengths", lengths, shape[1:], shape[0], of)
     if lengths is not None:
@@ -116,7 +124,7 @@ def real_steps(
                 f"mask has dtype {mask.dtype}: give booleans, True = real: mask.astype(bool)."
             )
         real = mask if lengths is None else jnp.logical_and(real, mask)
-    return real
+    return shard_like(real, like)
 
 
 def as_labels(

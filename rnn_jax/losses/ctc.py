@@ -56,8 +56,8 @@ def ctc_loss(
         >>> loss = ctc_loss(
         ...     jnp.zeros((3, 2, 4)), jnp.array([[1, 1], [2, 1]]), lengths=jnp.array([3, 2])
         ... )
-        >>> jnp.exp(-loss).round(4).tolist()  # 5 of 4**3 paths; 1 1 needs a blank between
-        [0.0781, 0.0]
+        >>> (4**3 * jnp.exp(-loss)).round().tolist()  # 5 of 64 paths; 1 1 needs 3 frames
+        [5.0, 0.0]
 
     ``optax.ctc_loss`` gives about 1e5 with a gradient for impossible labels, can go below 0, and
     does not trace inside ``jax.shard_map`` with its default check (optax 0.2.8).
@@ -76,12 +76,12 @@ def ctc_loss(
             f"labels has shape {labels.shape}, but logits of shape {logits.shape} need (U, "
             f"{', '.join(map(str, batch))}): label positions first, then the batch axes."
         )
-    real = real_steps(logits.shape[:-1], lengths, of="frames of logits")
+    real = real_steps(logits[..., 0], lengths, of="frames of logits")
     label_lengths = as_lengths(
         "label_lengths", label_lengths, tuple(batch), labels.shape[0], "positions of labels"
     )
     labels, good = as_labels(
-        labels, real_steps(labels.shape, label_lengths), num_classes, not_allowed=blank
+        labels, real_steps(labels, label_lengths), num_classes, not_allowed=blank
     )
     if label_lengths is None:
         label_lengths = jnp.full(tuple(batch), labels.shape[0], jnp.int32)

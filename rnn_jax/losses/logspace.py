@@ -7,6 +7,7 @@ and what passes through an impossible event underflows to exactly nothing beside
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.ops.types import shard_like
 from rnn_jax.typing import Array
 
 ZERO = -1e30  # the logarithm of 0; sums of 1e8 of them still fit in float32
@@ -84,7 +85,7 @@ def at(x: Array, index: Array) -> Array:
         [2.0, 3.0]
     """
     places = jax.lax.broadcasted_iota(index.dtype, x.shape, x.ndim - 1)
-    chosen = places == jnp.broadcast_to(index[..., None], x.shape)
+    chosen = shard_like(places == jnp.broadcast_to(index[..., None], x.shape), x)
     return jnp.sum(jnp.where(chosen, x, jnp.zeros_like(x)), axis=-1)
 
 

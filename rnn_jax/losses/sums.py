@@ -81,7 +81,7 @@ def tally(values: jax.Array, *, lengths: Any = None, mask: Any = None) -> Sum:
     """
     values = jnp.asarray(values)
     values = values.astype(wider(values.dtype, jnp.float32))
-    real = real_steps(values.shape, lengths, mask) if values.ndim else jnp.ones((), bool)
+    real = real_steps(values, lengths, mask) if values.ndim else jnp.ones((), bool)
     total = jnp.sum(select(real, values, jnp.zeros((), values.dtype)))
     return Sum(total, jnp.sum(real, dtype=jnp.int32))
 

@@ -68,7 +68,7 @@ def token_losses(
             f"prior has shape {jnp.shape(prior)}, but there are {num_classes} classes: give one "
             f"probability for each, ({num_classes},)."
         )
-    real = real_steps(logits.shape[:-1], lengths, mask)
+    real = real_steps(logits[..., 0], lengths, mask)
     labels, good = as_labels(labels, real, num_classes)
     logits = below_zero(select(real, logits, jnp.zeros((), logits.dtype)))
     log_total = jax.nn.logsumexp(logits, axis=-1)
@@ -168,7 +168,7 @@ def chunked_cross_entropy(
         raise ValueError(f"chunk_size must be a whole number >= 1, got {chunk_size!r}.")
     hs = jnp.asarray(hs)
     as_scores("hs", hs, "(T, *B, H)")
-    real = real_steps(hs.shape[:-1], lengths, mask)
+    real = real_steps(hs[..., 0], lengths, mask)
     params = vary_like(params, hs)
     sizes = jax.eval_shape(readout, params, hs[:1])
     labels, good = as_labels(labels, real, sizes.shape[-1])

@@ -36,8 +36,12 @@ def check_types_on_a_mesh(
 ) -> None:
     """Trace value and gradient inside ``shard_map`` (default check) and on an Explicit mesh.
 
-    ``arrays``: by name the array and the axis of its rows; the gradient is that of the first.
+    ``arrays``: by name the array and the axis of its rows; the gradient is that of the first. And
+    once more without any lengths.
     """
+    bare = {name: pair for name, pair in arrays.items() if not name.endswith("lengths")}
+    if len(bare) < len(arrays):
+        check_types_on_a_mesh(loss, bare)
     names = list(arrays)
     values = [jnp.asarray(a) for a, _ in arrays.values()]
     specs = tuple(rows_last(*pair) for pair in arrays.values())

@@ -152,7 +152,7 @@ def test_types_agree_on_a_mesh():
     check_types_on_a_mesh(lambda **a: losses.cross_entropy(**a, label_smoothing=0.1).total, arrays)
     w = jnp.ones((4, 6))
     check_types_on_a_mesh(
-        lambda logits, labels, lengths: (
+        lambda logits, labels, lengths=None: (
             losses.chunked_cross_entropy(
                 readout, w, logits, labels, lengths=lengths, chunk_size=2
             ).total
