@@ -1,1 +1,11 @@
-"""Seeing inside: how gradients and perturbations travel through time."""
+"""Seeing inside: how gradients and perturbations travel through time, and what the gates do."""
+
+from rnn_jax.analysis.gates import Saturation as Saturation
+from rnn_jax.analysis.gates import gate_activations as gate_activations
+from rnn_jax.analysis.gates import saturation as saturation
+from rnn_jax.analysis.gradients import gradient_norms as gradient_norms
+from rnn_jax.analysis.gradients import input_gradient_norms as input_gradient_norms
+from rnn_jax.analysis.jacobians import jacobian_norms as jacobian_norms
+from rnn_jax.analysis.jacobians import log_jacobian_norms as log_jacobian_norms
+from rnn_jax.analysis.lyapunov import lyapunov_exponents as lyapunov_exponents
+from rnn_jax.analysis.lyapunov import map_lyapunov_exponents as map_lyapunov_exponents

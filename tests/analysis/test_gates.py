@@ -1,0 +1,96 @@
+"""Gate activations against an LSTM and a GRU in NumPy, and against the states that they make."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_jax import analysis, cells, drivers
+from tests.laws.cases import LENGTHS, RESET, make_case
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def lstm(p, x, h, c):
+    i, f, g, o = np.split(x @ p.w_x + p.b + h @ p.w_h, 4)
+    gates = {"i": sigmoid(i), "f": sigmoid(f), "g": np.tanh(g), "o": sigmoid(o)}
+    c = gates["f"] * c + gates["i"] * gates["g"]
+    return gates, gates["o"] * np.tanh(c), c
+
+
+def gru(p, x, h, c):
+    x_r, x_z, x_n = np.split(x @ p.w_x + p.b, 3)
+    h_r, h_z, h_n = np.split(h @ p.w_h, 3)
+    r, z = sigmoid(x_r + h_r), sigmoid(x_z + h_z)
+    n = np.tanh(x_n + r * (h_n + p.b_h))
+    return {"r": r, "z": z, "n": n}, z * h + (1 - z) * n, c
+
+
+@pytest.mark.parametrize(("name", "step"), [("lstm", lstm), ("gru", gru)])
+def test_equal_a_loop_in_numpy(name, step):
+    """Rows of several lengths, NaN behind them, and resets."""
+    cell, params, state, xs = make_case(name)
+    options = {"lengths": LENGTHS, "reset": RESET}
+    padding = jnp.arange(7)[:, None] >= LENGTHS[None]
+    marked = jnp.where(padding[..., None], jnp.nan, xs)
+    found = analysis.gate_activations(cell, params, marked, state, **options)
+    expected = {key: np.zeros((7, 3, 4)) for key in found}
+    for row, length in enumerate(LENGTHS.tolist()):
+        h = np.asarray(state.h[row])
+        c = np.asarray(state.c[row]) if name == "lstm" else None
+        for t in range(length):
+            if RESET[t, row]:
+                h, c = np.zeros(4), np.zeros(4)
+            gates, h, c = step(params, np.asarray(xs[t, row]), h, c)
+            for key in gates:
+                expected[key][t, row] = gates[key]
+    assert list(found) == list(gates)
+    for key in found:
+        np.testing.assert_allclose(found[key], expected[key], atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("peephole_lstm", "projected_lstm", "multiplicative_lstm", "coupled_lstm"),
+        *("gru_before", "mgu", "mgu_before"),
+    ],
+)
+def test_the_gates_make_the_next_state(name):
+    cell, params, state, xs = make_case(name, num_steps=1)
+    gates = {k: gate[0] for k, gate in analysis.gate_activations(cell, params, xs, state).items()}
+    new, _ = drivers.step(cell, params, state, xs[0])
+    if "n" in gates:
+        keep, n = gates["z"] if "z" in gates else 1 - gates["f"], gates["n"]
+        np.testing.assert_allclose(new.h, keep * state.h + (1 - keep) * n, atol=1e-14)
+    else:
+        write = gates["i"] if "i" in gates else 1 - gates["f"]
+        np.testing.assert_allclose(new.c, gates["f"] * state.c + write * gates["g"], atol=1e-14)
+        h = gates["o"] * jnp.tanh(new.c)
+        h = h @ params.w_p if name == "projected_lstm" else h
+        np.testing.assert_allclose(new.h, h, atol=1e-14)
+
+
+def test_saturation_counts_real_steps():
+    gate = jnp.array([[[0.05, 0.95], [0.5, 0.1]], [[0.2, 0.99], [0.0, 0.0]]])
+    share = analysis.saturation(gate)
+    assert share.low.tolist() == [0.5, 0.25] and share.high.tolist() == [0.0, 0.5]
+    share = analysis.saturation(gate, jnp.array([2, 1]))
+    np.testing.assert_allclose(share.low, [1 / 3, 0.0])
+    np.testing.assert_allclose(share.high, [0.0, 2 / 3])
+    assert analysis.saturation(gate, jnp.array([0, 0])).low.tolist() == [0.0, 0.0]
+
+
+def test_bad_input_is_refused():
+    gate = jnp.zeros((2, 3, 4))
+    zoneout = cells.Zoneout(cell=cells.LSTM(input_size=2, hidden_size=3), h_rate=0.5)
+    with pytest.raises(ValueError, match="gates of Zoneout: give one of LSTM, .*inner cell"):
+        analysis.gate_activations(zoneout, zoneout.init(jax.random.key(0)), jnp.ones((4, 2)))
+    with pytest.raises(ValueError, match="low must lie below high"):
+        analysis.saturation(gate, low=0.9, high=0.1)
+    with pytest.raises(ValueError, match=r"lengths has shape \(2,\)"):
+        analysis.saturation(gate, jnp.ones(2, int))
+    with pytest.raises(ValueError, match="must be"):
+        analysis.saturation(gate[0, 0])
