@@ -132,15 +132,16 @@ class CountdownEnd:
 
     needs_key: ClassVar[bool] = False
 
-    def at_start(self, params: Params, state: CountdownState) -> jax.Array:
-        return state.remaining <= 0
-
-    def __call__(
-        self, params: Params, state: Any, token: jax.Array, key: jax.Array | None = None
-    ) -> Stopped:
+    def at_start(self, params: Params, state: Any) -> jax.Array:
         if not isinstance(state, CountdownState):
             raise ValueError(
                 f"CountdownEnd: the state is a {type(state).__name__}, which counts nothing: wrap "
                 f"the step, LengthCountdown(step=step), and begin with CountdownState(state, n)."
             )
-        return Stopped(state.remaining <= 0, jnp.zeros_like(state.remaining, jnp.float32))
+        return state.remaining <= 0
+
+    def __call__(
+        self, params: Params, state: Any, token: jax.Array, key: jax.Array | None = None
+    ) -> Stopped:
+        ended = self.at_start(params, state)
+        return Stopped(ended, jnp.zeros_like(ended, jnp.float32))
