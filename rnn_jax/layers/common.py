@@ -153,3 +153,29 @@ def feature_axes(layer: Any) -> int:
         1
     """
     return len(input_shape(layer))
+
+
+def shift_rows(xs: jax.Array, steps: jax.Array) -> jax.Array:
+    """Move each row to the front by its own number of steps: ``y[t, *b] = x[t + steps[*b], *b]``.
+
+    Done bit by bit, log2(T) selections between rolled copies, since a gather with an index for each
+    row is refused where the rows are sharded over an Explicit axis.
+
+    Args:
+        xs: (T, *B, ...).
+        steps: (*B,) whole numbers in 0..T.
+
+    Returns:
+        (T, *B, ...), what leaves at the front coming in at the end.
+
+    Example:
+        >>> shift_rows(jnp.array([[1, 4], [2, 5], [3, 6]]), jnp.array([0, 2])).tolist()
+        [[1, 6], [2, 4], [3, 5]]
+    """
+    steps = steps.astype(jnp.int32)
+    bit = 1
+    while bit <= xs.shape[0]:
+        moves = jnp.broadcast_to((steps // bit % 2 == 1)[None], xs.shape[: 1 + steps.ndim])
+        xs = select(moves, jnp.roll(xs, -bit, 0), xs)
+        bit *= 2
+    return xs
