@@ -31,9 +31,20 @@ class Pure(Generic[Model]):
     def __call__(self, params: Params) -> Model:
         return nnx.merge(self.graphdef, params)
 
-    def step(self, params: Params, state: State, token: jax.Array) -> tuple[State, jax.Array]:
-        """The model's ``step`` as ``rnn_jax.decoding`` takes it."""
-        model: Any = self(params)
+    @property
+    def step(self) -> "PureStep[Model]":
+        """The model's ``step`` as ``rnn_jax.decoding`` takes it: (params, state, token)."""
+        return PureStep(self)
+
+
+@dataclass(frozen=True)
+class PureStep(Generic[Model]):
+    """One step of a decoder as a function equal by value; a bound method is not."""
+
+    pure: Pure[Model]
+
+    def __call__(self, params: Params, state: State, token: jax.Array) -> tuple[State, jax.Array]:
+        model: Any = self.pure(params)
         return model.step(state, token)
 
 

@@ -1,0 +1,70 @@
+"""The tagger: a chain learns what single decisions cannot, padding changes nothing."""
+
+from itertools import product
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from rnn_jax.models import LettersConfig, ReaderConfig, Tagger, TaggerConfig
+from tests.models.training import fit
+
+READER = ReaderConfig(vocab_size=8, embedding_size=5, hidden_size=4)
+WORDS = jnp.array([[1, 2, 3, 4], [4, 3, 0, 0], [5, 0, 0, 0]])
+TAGS = jnp.array([[0, 1, 2, 0], [2, 1, -1, -1], [1, -1, -1, -1]])
+LENGTHS = jnp.array([4, 2, 1])
+
+
+def tagger(**options) -> Tagger:
+    return Tagger(TaggerConfig(num_tags=3, reader=READER, **options), rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize("crf", [True, False])
+def test_it_learns_its_batch(crf):
+    model, loss = fit(tagger(crf=crf), lambda m, _: m.loss(WORDS, TAGS, lengths=LENGTHS), 60)
+    assert loss < 0.1
+    found = model.tags(WORDS, lengths=LENGTHS)
+    assert (found == jnp.where(TAGS < 0, 0, TAGS)).all()
+
+
+def test_the_loss_of_the_chain_is_that_of_all_its_paths():
+    model = tagger(letters=LettersConfig(vocab_size=5, embedding_size=2, output_size=3))
+    key, *keys = jax.random.split(jax.random.key(0), 4)
+    for name, k in zip(("transitions", "start", "end"), keys):
+        param = getattr(model, name)
+        param.set_value(jax.random.normal(k, param[...].shape))
+    letters = jax.random.randint(key, (3, 4, 2), 0, 5)
+    scores = np.asarray(model(WORDS, letters, lengths=LENGTHS), np.float64)
+    chain = [np.asarray(leaf, np.float64) for leaf in model.chain]
+
+    def score(row, tags):
+        steps = sum(scores[row, t, tag] for t, tag in enumerate(tags))
+        moves = sum(chain[0][a, b] for a, b in zip(tags, tags[1:]))
+        return steps + moves + chain[1][tags[0]] + chain[2][tags[-1]]
+
+    total = 0.0
+    best = np.zeros((3, 4), int)
+    for row, length in enumerate(LENGTHS.tolist()):
+        paths = list(product(range(3), repeat=length))
+        of_paths = np.array([score(row, path) for path in paths])
+        right = [int(tag) for tag in TAGS[row, :length]]
+        total += np.log(np.exp(of_paths).sum()) - score(row, right)
+        best[row, :length] = paths[of_paths.argmax()]
+    loss = model.loss(WORDS, TAGS, letters, lengths=LENGTHS)
+    np.testing.assert_allclose(loss.total, total, rtol=1e-5)
+    assert loss.count == 7
+    assert (model.tags(WORDS, letters, lengths=LENGTHS) == best).all()
+    longer = jnp.pad(letters, [(0, 0), (0, 0), (0, 2)])
+    np.testing.assert_allclose(model(WORDS, longer, lengths=LENGTHS), scores, atol=1e-6)
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match="letters is given, but the model does not read letters"):
+        tagger()(WORDS, jnp.ones((3, 4, 2), int))
+    model = tagger(letters=LettersConfig(vocab_size=5))
+    with pytest.raises(ValueError, match="letters is not given, but the model reads letters"):
+        model(WORDS)
+    with pytest.raises(ValueError, match=r"letters has shape \(3, 4\)"):
+        model(WORDS, WORDS)
