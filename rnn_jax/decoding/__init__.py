@@ -28,6 +28,9 @@ from rnn_jax.decoding.base import look_up as look_up
 from rnn_jax.decoding.base import token_log_prob as token_log_prob
 from rnn_jax.decoding.beam import Beams as Beams
 from rnn_jax.decoding.beam import beam_search as beam_search
+from rnn_jax.decoding.discriminator import Discriminator as Discriminator
+from rnn_jax.decoding.discriminator import DiscriminatorParams as DiscriminatorParams
+from rnn_jax.decoding.beam_fusion import shallow_fusion as shallow_fusion
 from rnn_jax.decoding.filters import Forbid as Forbid
 from rnn_jax.decoding.filters import MinP as MinP
 from rnn_jax.decoding.filters import Temperature as Temperature
@@ -41,6 +44,12 @@ from rnn_jax.decoding.penalties import Coverage as Coverage
 from rnn_jax.decoding.penalties import LengthPenalty as LengthPenalty
 from rnn_jax.decoding.penalties import NoPenalty as NoPenalty
 from rnn_jax.decoding.penalties import WordReward as WordReward
+from rnn_jax.decoding.professor import Behaviours as Behaviours
+from rnn_jax.decoding.professor import ProfessorGates as ProfessorGates
+from rnn_jax.decoding.professor import ProfessorLosses as ProfessorLosses
+from rnn_jax.decoding.professor import behaviours as behaviours
+from rnn_jax.decoding.professor import professor_gates as professor_gates
+from rnn_jax.decoding.professor import professor_losses as professor_losses
 from rnn_jax.decoding.samplers import Greedy as Greedy
 from rnn_jax.decoding.samplers import Sample as Sample
 from rnn_jax.decoding.scheduled import FreeRun as FreeRun

@@ -22,7 +22,7 @@ from rnn_jax.typing import Params, State
 class Beams(NamedTuple):
     """Hypotheses of each row, the best first."""
 
-    tokens: jax.Array  # (T, *B, N), the end symbol where a hypothesis has ended
+    tokens: jax.Array  # (T, *B, N), the end symbol from a hypothesis' end on
     lengths: jax.Array  # (*B, N) tokens of each, its end symbol among them
     scores: jax.Array  # (*B, N) with penalties; -inf: there is no such hypothesis
     log_probs: jax.Array  # (*B, N) without
@@ -170,8 +170,11 @@ def _search(
     logits = jax.eval_shape(search.step, data.params, state, tokens)[1]
     carry = _begin(search, state, anchor, wider(logits.dtype, jnp.float32), source_size)
     num_steps = -(-search.max_length // chunk) * chunk
-    buffer = full(anchor, (num_steps, search.beam_size), 0, jnp.int32).swapaxes(0, 1)
-    carry = carry._replace(tokens=buffer, parents=buffer)
+    tokens, parents = (
+        full(anchor, (num_steps, search.beam_size), 0, dtype).swapaxes(0, 1)
+        for dtype in (anchor.dtype, jnp.int32)
+    )
+    carry = carry._replace(tokens=tokens, parents=parents)
     return _read(search, run(search, data, carry, chunk))
 
 
@@ -185,7 +188,7 @@ def _begin(search: Search, state: State, anchor: jax.Array, dtype: Any, source_s
         tokens=jnp.broadcast_to(anchor[:, None], (anchor.shape[0], size)),
         log_probs=jnp.concatenate([zero, none], axis=1),
         coverage=full(anchor, (size, source_size), 0, dtype) if source_size else None,
-        history=full(anchor, (size, search.max_length), 0, jnp.int32) if with_history else None,
+        history=full(anchor, (size, search.max_length), 0, anchor.dtype) if with_history else None,
     )
     never = full(anchor, (), False, bool)
     return Carry(

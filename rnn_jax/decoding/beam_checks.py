@@ -43,7 +43,8 @@ def check_rows(state: State, start: Any) -> tuple[State, jax.Array, tuple[int, .
     def flat(x: jax.Array) -> jax.Array:
         return x.reshape(-1, *x.shape[len(batch_shape) :]) if len(batch_shape) > 1 else x
 
-    first = flat(jnp.broadcast_to(start.astype(jnp.int32), batch_shape))
+    room = start.astype(jnp.int32) if start.dtype.itemsize < 4 else start  # for any token
+    first = flat(jnp.broadcast_to(room, batch_shape))
     state = jax.tree.map(flat, state)
     return state, batch_like(first, flat(anchor)[None], 1), batch_shape
 
@@ -97,7 +98,7 @@ def check_choices(
             f"ask for fewer."
         )
     check_range("start", start, vocab_size)
-    if isinstance(end, jax.core.Tracer) or jnp.shape(end) != ():
+    if isinstance(end, jax.core.Tracer) or jnp.asarray(end).ndim:
         raise ValueError(f"end is {end!r}: give one whole number, the same for all rows.")
     check_range("end", check_tokens("end", end), vocab_size)
     if early_stop not in ("safe", "first", "never"):

@@ -11,7 +11,7 @@ from rnn_jax.decoding.beam_rows import full, merge, pick, pick_merged, split
 from rnn_jax.decoding.beam_rules import forbid, forced, log_probabilities, remember
 from rnn_jax.drivers.common import cast_like
 from rnn_jax.ops.masks import select
-from rnn_jax.ops.types import vary_like
+from rnn_jax.ops.types import shard_like, vary_like
 from rnn_jax.typing import Params, State
 
 
@@ -114,7 +114,7 @@ def advance(search: Search, data: Data, carry: Carry) -> Carry:
     # Of 2K candidates at most K end, so K go on; ended ones must be among the first K to count.
     vocab_size = totals.shape[-1]
     best, index = jax.lax.top_k(totals.reshape(num_rows, -1), 2 * size)
-    parents, tokens = index // vocab_size, index % vocab_size
+    parents, tokens = index // vocab_size, (index % vocab_size).astype(live.tokens.dtype)
     ends = (tokens == search.end) & jnp.logical_not(forced(data, tokens, carry.time))
     ended, origin = jnp.where(ends, best, -jnp.inf)[:, :size], parents[:, :size]
     ended_length = full(ended, (size,), 1, jnp.int32) + carry.time
@@ -172,7 +172,7 @@ def _cut(search: Search, data: Data, live: Live, time: jax.Array) -> Pool:
     lengths = jnp.full_like(live.tokens, search.max_length, dtype=jnp.int32)
     scores = _score(search, data, live.log_probs, lengths, live.coverage)
     scores = jnp.where(time + 1 == search.max_length, scores, -jnp.inf)
-    beams = jax.lax.broadcasted_iota(jnp.int32, live.tokens.shape, 1)
+    beams = shard_like(jax.lax.broadcasted_iota(jnp.int32, live.tokens.shape, 1), lengths)
     return Pool(scores, live.log_probs, lengths, lengths, beams)
 
 

@@ -101,7 +101,7 @@ def backtrack(
     ) -> tuple[jax.Array, jax.Array]:
         time, token, parent = step
         inside = time < counts
-        found = jnp.where(inside, pick(token, beam), jnp.full_like(beam, pad))
-        return jnp.where(inside, pick(parent, beam), beam), found
+        found = jnp.where(inside, pick(token, beam), pad)
+        return jnp.where(inside, pick(parent, beam).astype(beam.dtype), beam), found
 
     return jax.lax.scan(one, beams, (steps, tokens, parents), reverse=True)[1]

@@ -34,6 +34,7 @@ def forbid(
         bad = bad | _repeated(history, search.block_ngrams, totals.shape[-1], time)
     if data.prefix is not None:
         given = jax.lax.dynamic_index_in_dim(data.prefix, time, 0, keepdims=False)
+        given = given.astype(tokens.dtype)
         other = tokens != jnp.broadcast_to(given[:, None, None], totals.shape)
         bad = jnp.where(forced(data, totals, time), other, bad)
     return jnp.where(bad, -jnp.inf, totals)
