@@ -1,0 +1,12 @@
+"""Pictures of what a network does, as Matplotlib figures that a notebook shows.
+
+Matplotlib is loaded when the first picture is made. The figures belong to nobody: pyplot does not
+know them, so nothing has to be closed; ``figure.savefig(path)`` writes one to a file.
+"""
+
+from rnn_jax.plots.alignment import plot_alignment as plot_alignment
+from rnn_jax.plots.gates import plot_gates as plot_gates
+from rnn_jax.plots.gates import plot_saturation as plot_saturation
+from rnn_jax.plots.norms import plot_gradient_norms as plot_gradient_norms
+from rnn_jax.plots.norms import plot_jacobian_norms as plot_jacobian_norms
+from rnn_jax.plots.norms import plot_lyapunov as plot_lyapunov
