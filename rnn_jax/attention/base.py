@@ -25,7 +25,7 @@ from rnn_jax.typing import Params, PyTree, State
 
 
 class Memory(NamedTuple):
-    """What is attended to, prepared once: batch axes first, zero where a step is not real."""
+    """What is attended to, prepared once: batch axes first, finite where a step is not real."""
 
     keys: jax.Array  # (*B, S, A) what queries are compared with
     values: jax.Array  # (*B, S, E) what is read
