@@ -58,7 +58,8 @@ def lyapunov_exponents(
 
     References:
         Benettin, Galgani, Giorgilli and Strelcyn, Lyapunov characteristic exponents for smooth
-        dynamical systems and for Hamiltonian systems, 1980, doi:10.1007/BF02128236.
+        dynamical systems and for Hamiltonian systems; a method for computing all of them, part 2:
+        numerical application, 1980, doi:10.1007/BF02128237.
         Vogt, Puelma Touzel, Shlizerman and Lajoie, On Lyapunov exponents for RNNs: understanding
         information propagation using dynamical systems tools, 2020, arXiv:2006.14123.
     """
