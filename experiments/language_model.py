@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from rnn_jax import cells, drivers, ops
+from rnn_jax import cells, decoding, drivers, ops
 from rnn_jax import train as training
 from rnn_jax.data import ngram, streams, text
 from rnn_jax.train import cli
@@ -131,21 +131,23 @@ def held_out_loss(config: Config, params: Params, tokens: np.ndarray) -> float:
     return total / (tokens.size - 1)
 
 
-@partial(jax.jit, static_argnums=(0, 4))
+@partial(jax.jit, static_argnums=(0, 4, 5))
 def generate(
-    config: Config, params: Params, prime: Any, key: Any, length: int, temperature: Any
+    config: Config, params: Params, prime: Any, key: Any, length: int, temperature: float
 ) -> jax.Array:
     """Characters (N,) that continue `prime` (T,); temperature 0 takes the most probable ones."""
 
-    def step(state: Any, key: jax.Array) -> Any:
-        logits, carry = state
-        drawn = jax.random.categorical(key, logits / jnp.maximum(temperature, 1e-6))
-        token = jnp.where(temperature > 0, drawn, jnp.argmax(logits, axis=-1))
+    def step(params: Params, carry: Any, token: Any) -> Any:
         logits, carry = forward(config, params, token[None], carry)
-        return (logits[0], carry), token[0]
+        return carry, logits[0]
 
-    logits, carry = forward(config, params, prime[:, None])
-    return jax.lax.scan(step, (logits[-1], carry), jax.random.split(key, length))[1]
+    choose: Any = decoding.Greedy()
+    if temperature > 0:
+        choose = decoding.Sample((decoding.Temperature(temperature),))
+    carry, read = config.cell.initial_state(params.lstm, (1,)), len(prime) - 1
+    found = decoding.decode(step, params, carry, start=prime[:1], prefix=prime[1:, None],
+                            max_length=read + length, choose=choose, key=key)  # fmt: skip
+    return found.tokens[read:, 0]
 
 
 def train(config: Config) -> int:

@@ -115,6 +115,24 @@ def test_nothing_is_traced_again_and_nothing_runs_after_the_end():
     assert same.tokens.tolist() == first.tokens.tolist()
 
 
+def test_the_loop_asks_the_host_once_for_each_chunk():
+    """A while loop whose body is one scan of known length: what a GPU runs without a word."""
+    args = make_params(), initial(ROWS)
+
+    def traced(**options):
+        run = partial(decoding.decode, step, start=START, max_length=20, chunk=8, **options)
+        jaxpr = jax.make_jaxpr(run)(*args).jaxpr
+        return [e for e in jaxpr.eqns[-1].params["jaxpr"].jaxpr.eqns if e.primitive.name == "while"]
+
+    (loop,) = traced(end=2)
+    scans = [e for e in loop.params["body_jaxpr"].jaxpr.eqns if e.primitive.name == "scan"]
+    assert [e.params["length"] for e in scans] == [8]
+    conditions = [e.primitive.name for e in loop.params["cond_jaxpr"].jaxpr.eqns]
+    assert "reduce_and" in str(loop.params["cond_jaxpr"]) and len(conditions) < 8
+    (loop,) = traced()  # nothing can end: the number of chunks is known, too
+    assert "reduce_and" not in str(loop.params["cond_jaxpr"])
+
+
 def test_half_precision_scores_are_float32():
     params = make_params(jnp.bfloat16)
     h = initial(ROWS).astype(jnp.bfloat16)
