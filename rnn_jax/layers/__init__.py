@@ -1,11 +1,16 @@
 """Sequence layers with parameters. See ``rnn_jax.layers.base`` for the protocol."""
 
+from rnn_jax.layers.attention import SelfAttention as SelfAttention
 from rnn_jax.layers.base import Layer as Layer
 from rnn_jax.layers.base import Output as Output
 from rnn_jax.layers.bidirectional import Bidirectional as Bidirectional
+from rnn_jax.layers.dilated import Dilated as Dilated
 from rnn_jax.layers.grid import Grid as Grid
 from rnn_jax.layers.grid_cells import LSTM2D as LSTM2D
 from rnn_jax.layers.grid_cells import Elman2D as Elman2D
+from rnn_jax.layers.hierarchical import Hierarchical as Hierarchical
+from rnn_jax.layers.hierarchical import HierarchicalParams as HierarchicalParams
+from rnn_jax.layers.hierarchical import HierarchicalState as HierarchicalState
 from rnn_jax.layers.pyramid import Pyramid as Pyramid
 from rnn_jax.layers.pyramid import listener as listener
 from rnn_jax.layers.renet import ReNet as ReNet

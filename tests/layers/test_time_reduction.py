@@ -67,11 +67,11 @@ def test_gradients_pass_the_padding_by(mode: Any):
 
 
 def test_subsampling_of_three_keeps_the_fourth_frame():
-    """ESPnet's VGG and pyramid encoders take floor((T - 1) / 3) + 1 rows but lengths of T // 3:
-    with 4 frames the second group was there and counted as padding."""
+    """ESPnet's RNNP strides by ``ys[:, ::sub]`` and counts ``(T + 1) // sub``, which is 1 here: the
+    second frame is there and counts as padding."""
     layer = layers.TimeReduction(input_size=2, factor=3, mode="stride")
     out = layer.apply((), XS[:4, :1], lengths=[4])
-    assert out.lengths.tolist() == [2] and out.ys.shape[0] == 2
+    assert out.lengths.tolist() == [2] and out.ys.shape[0] == 2 and (4 + 1) // 3 == 1
     np.testing.assert_array_equal(out.ys[:, 0], XS[[0, 3], 0])
 
 
