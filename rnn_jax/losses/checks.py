@@ -5,22 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.drivers.checks import known
 from rnn_jax.ops.linear import wider
 from rnn_jax.ops.masks import length_mask
 from rnn_jax.ops.types import shard_like
-
-
-def is_known(*arrays: jax.Array | None) -> bool:
-    """Whether the values can be read here: no tracers, and no part of them on another host.
-
-    Example:
-        >>> is_known(jnp.ones(2), None)
-        True
-    """
-    return all(
-        not isinstance(x, jax.core.Tracer) and getattr(x, "is_fully_addressable", True)
-        for x in arrays
-    )
 
 
 def as_scores(name: str, scores: Any, axes: str) -> jax.Array:
@@ -76,7 +64,7 @@ def as_lengths(
         raise ValueError(
             f"{name} has dtype {lengths.dtype}: give whole numbers, {name}.astype(jnp.int32)."
         )
-    if is_known(lengths) and lengths.size:
+    if known(lengths) and lengths.size:
         with jax.ensure_compile_time_eval():
             low, high = int(jnp.min(lengths)), int(jnp.max(lengths))
         if low < 0 or high > most:
@@ -172,7 +160,7 @@ def as_labels(
     if not_allowed is not None:
         inside = jnp.logical_and(inside, labels != not_allowed)
     good = jnp.logical_or(inside, jnp.logical_not(real))
-    if is_known(labels, real):
+    if known(labels) and known(real):
         with jax.ensure_compile_time_eval():
             if not bool(jnp.all(good)):
                 worst = labels.reshape(-1)[jnp.argmin(good.reshape(-1))].item()

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.losses.checks import is_known, real_steps
+from rnn_jax.drivers.checks import known
+from rnn_jax.losses.checks import real_steps
 from rnn_jax.ops.linear import wider
 from rnn_jax.ops.masks import select
 
@@ -113,5 +114,5 @@ def check_probability(name: str, value: Any) -> None:
     Example:
         >>> check_probability("label_smoothing", 0.1)
     """
-    if is_known(value) and not 0 <= float(value) < 1:
+    if known(value) and not 0 <= float(value) < 1:
         raise ValueError(f"{name} must lie in [0, 1), got {value}.")
