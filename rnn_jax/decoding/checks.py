@@ -36,12 +36,20 @@ def check_range(name: str, tokens: jax.Array | int | None, vocab_size: int) -> N
     """Check tokens against 0..V-1 where their values are known, that is outside ``jit``.
 
     Raises:
-        ValueError: Naming the smallest and the largest.
+        ValueError: Naming the smallest and the largest; or the dtype, if it cannot hold V-1.
 
     Example:
         >>> check_range("start", jnp.array([0, 6]), 7)
     """
-    if tokens is None or jnp.size(tokens) == 0 or not known(tokens):
+    if tokens is None:
+        return
+    dtype = getattr(tokens, "dtype", None)
+    if dtype is not None and jnp.iinfo(dtype).max < vocab_size - 1:
+        raise ValueError(
+            f"{name} has dtype {dtype}, which ends at {jnp.iinfo(dtype).max}, but the step's "
+            f"logits know {vocab_size} tokens: give {name}.astype(jnp.int32)."
+        )
+    if not known(tokens):
         return
     with jax.ensure_compile_time_eval():
         low, high = int(jnp.min(tokens)), int(jnp.max(tokens))

@@ -61,7 +61,8 @@ def decode(
     chunks, each a loop of known length, so that a GPU runs ``chunk`` steps between two questions of
     the host. The result is the same for every chunk. Nothing is traced again for other values of
     params, state, start, prefix and key, in or out of ``jit``. To go on after ``max_length``, give
-    the final state, with the last token as ``start``.
+    the final state, with the last token as ``start``. It cannot be differentiated in reverse: for
+    gradients read what was decoded with ``teacher_forced``, or run ``free_running``.
 
     Args:
         step: ``step(params, state, token) -> (state, logits)``, such as ``TokenStep(cell=cell)``.
@@ -118,10 +119,12 @@ def decode(
     start = like_state(start, params, state)
     params, state = typed(params, state, start[None])
     vocab_size = check_step(step, params, state, start)
-    ends = () if end is None else (end,) if isinstance(end, int) else tuple(end)
+    ends = () if end is None else tuple(end) if isinstance(end, (tuple, list)) else (end,)
     for name, tokens in (("start", start), ("prefix", prefix), *(("end", e) for e in ends)):
         check_range(name, tokens, vocab_size)
-    rule = _Rule(step, choose, stop, ends, int(pad), max_length, min(chunk, max_length))
+    rule = _Rule(
+        step, choose, stop, tuple(map(int, ends)), int(pad), max_length, min(chunk, max_length)
+    )
     return _decode(rule, params, state, start, prefix, key)
 
 

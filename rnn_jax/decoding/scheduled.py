@@ -10,6 +10,7 @@ from rnn_jax.decoding.checks import check_count, check_draws, check_tokens
 from rnn_jax.decoding.samplers import Greedy, Sample
 from rnn_jax.decoding.teacher import Choose, Own, like_state, prepare, run
 from rnn_jax.drivers.checks import known
+from rnn_jax.ops.linear import wider
 from rnn_jax.typing import Params, State
 
 COINS = 2**32 - 1  # folded into the key for the coins; steps, which draw tokens, count from 0
@@ -159,7 +160,8 @@ def check_rate(rate: Any) -> jax.Array:
             f"rate is {float(rate)}: it is the probability of the decoder's own token, in 0..1; a "
             f"schedule gives one: LinearSchedule(slope=1e-4)(update)."
         )
-    return rate if jnp.issubdtype(rate.dtype, jnp.floating) else rate.astype(jnp.float32)
+    is_float = jnp.issubdtype(rate.dtype, jnp.floating)
+    return rate.astype(wider(rate.dtype, jnp.float32) if is_float else jnp.float32)
 
 
 def _not_first(places: jax.Array) -> jax.Array:

@@ -70,6 +70,25 @@ def test_two_halves_make_the_whole():
     assert whole.lengths.tolist() == [6] * ROWS  # nothing can end: all have the same length
 
 
+def test_vmap_over_keys_and_a_step_that_closes_over_tracers():
+    params, h, keys = make_params(), initial(ROWS), jax.random.split(jax.random.key(1), 3)
+
+    def sample(key, params):
+        def closed(_, h, token):
+            return step(params, h, token)
+
+        choose, start = decoding.Sample(), START
+        return decoding.decode(
+            closed, (), h, start=start, max_length=5, end=2, choose=choose, key=key, chunk=2
+        )
+
+    many = jax.jit(jax.vmap(sample, in_axes=(0, None)))(keys, params)
+    for i, key in enumerate(keys):
+        one = sample(key, params)
+        assert many.tokens[i].tolist() == one.tokens.tolist()
+        np.testing.assert_allclose(many.scores[i], one.scores, rtol=0, atol=1e-12)
+
+
 def test_batch_axes_of_any_number():
     params, h = make_params(), initial(ROWS)
     flat = decoding.decode(step, params, h, start=START, max_length=4, end=2)
@@ -169,6 +188,7 @@ BAD = {
     "key is 3": {"key": 3},
     "max_length must be a whole number >= 1, got 0": {"max_length": 0},
     "chunk must be a whole number >= 1, got 0": {"chunk": 0},
+    "end has tokens from -1 to -1": {"end": (1, np.int64(-1))},
     "start has dtype float": {"start": jnp.zeros(ROWS)},
     "state has shape": {"start": jnp.zeros(3, int)},
     "prefix has shape": {"prefix": jnp.zeros((2, 3), int)},
@@ -184,6 +204,16 @@ def test_bad_input_is_refused(message):
         options["key"] = jax.random.key(0)
     with pytest.raises(ValueError, match=message.replace("(", r"\(")):
         decoding.decode(step, make_params(), initial(ROWS), **options)
+
+
+def test_tokens_that_cannot_hold_the_vocabulary_are_refused():
+    def wide(params, state, token):
+        return state, jnp.zeros((2, 300))
+
+    with pytest.raises(ValueError, match="start has dtype uint8, which ends at 255"):
+        decoding.decode(wide, (), (), start=jnp.zeros(2, jnp.uint8), max_length=2)
+    with pytest.raises(ValueError, match="tokens has dtype int8"):
+        decoding.teacher_forced(wide, (), (), jnp.zeros((3, 2), jnp.int8))
 
 
 def test_a_bad_step_is_refused():
