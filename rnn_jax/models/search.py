@@ -1,0 +1,140 @@
+"""What a decoder says when nobody tells it: greedy, drawn, or by beam, in one compiled program."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from rnn_jax import decoding
+from rnn_jax.models.pure import Pure, take_apart
+from rnn_jax.typing import Params, PyTree
+
+
+class Found(NamedTuple):
+    """The sequence that a search found for each row, batch first."""
+
+    tokens: jax.Array  # (B, T), T = max_length; the end symbol at the end and after it
+    lengths: jax.Array  # (B,) tokens of each row, the end symbol included
+    scores: jax.Array  # (B,) ln p, after the penalties of a beam
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """How to look for a sequence.
+
+    Args:
+        start: The token that the decoder reads first.
+        end: The token that ends a sequence.
+        max_length: Most tokens of a sequence, the end symbol among them.
+        beam_size: Hypotheses of a row that go on; 1 is greedy, or as ``choose`` says.
+        length_penalty: Of a beam, ``decoding.GNMT(0.6)`` and its fellows; None for none.
+        coverage_penalty: Of a beam over a decoder with attention, ``decoding.Coverage(...)``.
+        choose: Without a beam, ``decoding.Sample(...)`` to draw; None for greedy.
+
+    Raises:
+        ValueError: If a choice is for a beam and there is none, or the other way round.
+
+    Example:
+        >>> Search(start=1, end=2, max_length=9).beam_size
+        1
+    """
+
+    start: int
+    end: int
+    max_length: int
+    beam_size: int = 1
+    length_penalty: Any = None
+    coverage_penalty: Any = None
+    choose: Callable[..., jax.Array] | None = None
+
+    def __post_init__(self) -> None:
+        penalties = (self.length_penalty, self.coverage_penalty)
+        if self.beam_size == 1 and penalties != (None, None):
+            raise ValueError(
+                "length_penalty and coverage_penalty rank the hypotheses of a beam, but beam_size "
+                "is 1: raise it, or leave them at None."
+            )
+        if self.beam_size != 1 and self.choose is not None:
+            raise ValueError(
+                f"choose={self.choose} draws one sequence, but beam_size={self.beam_size}: leave "
+                "one of them at its default."
+            )
+
+
+def weights_of(state: Any) -> jax.Array:
+    """The attention weights (B, S) in a decoder's state, for a penalty on coverage: heads' mean.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> from rnn_jax.models import DecoderState
+        >>> state = cells.AttentiveState((), (), (), jnp.ones((2, 4, 5)))
+        >>> weights_of(DecoderState(state, None)).shape
+        (2, 5)
+    """
+    weights = state.layer.weights
+    return weights.reshape(weights.shape[0], -1, weights.shape[-1]).mean(1)
+
+
+def search(
+    model: Any, how: Search, inputs: PyTree, lengths: jax.Array | None, key: jax.Array | None
+) -> Found:
+    """Look for a sequence for every row: compiled once for each model, search and shapes.
+
+    Args:
+        model: It has ``start(inputs, lengths)`` and ``step``.
+        how: What to look for.
+        inputs: What ``start`` reads.
+        lengths: Its real steps, (B,), or None.
+        key: For a search that draws.
+
+    Example:
+        >>> from flax import nnx
+        >>> from rnn_jax.models import Seq2Seq, Seq2SeqConfig
+        >>> config = Seq2SeqConfig(source_vocab_size=9, target_vocab_size=7, hidden_size=4)
+        >>> model = Seq2Seq(config, rngs=nnx.Rngs(0))
+        >>> how = Search(start=1, end=2, max_length=5)
+        >>> search(model, how, jnp.array([[3, 4]]), None, None).tokens.shape
+        (1, 5)
+    """
+    pure, params = take_apart(model)
+    return _search(pure, how, params, inputs, lengths, key)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _search(
+    pure: Pure[Any], how: Search, params: Params, inputs: PyTree, lengths: Any, key: Any
+) -> Found:
+    state = pure(params).start(inputs, lengths)
+    batch_size = jax.tree.leaves(inputs)[0].shape[0]
+    start = jnp.full(batch_size, how.start)
+    if how.beam_size == 1:
+        one = decoding.decode(
+            pure.step,
+            params,
+            state,
+            start=start,
+            end=how.end,
+            max_length=how.max_length,
+            choose=how.choose,
+            pad=how.end,
+            key=key,
+        )
+        return Found(one.tokens.T, one.lengths, one.scores)
+    covers = how.coverage_penalty is not None
+    beams = decoding.beam_search(
+        pure.step,
+        params,
+        state,
+        beam_size=how.beam_size,
+        start=start,
+        end=how.end,
+        max_length=how.max_length,
+        length_penalty=how.length_penalty or decoding.NoPenalty(),
+        coverage_penalty=how.coverage_penalty,
+        alignment=weights_of if covers else None,
+        source_lengths=lengths if covers else None,
+    )
+    return Found(beams.tokens[..., 0].T, beams.lengths[..., 0], beams.scores[..., 0])
