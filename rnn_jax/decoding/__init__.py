@@ -31,6 +31,10 @@ from rnn_jax.decoding.beam import beam_search as beam_search
 from rnn_jax.decoding.discriminator import Discriminator as Discriminator
 from rnn_jax.decoding.discriminator import DiscriminatorParams as DiscriminatorParams
 from rnn_jax.decoding.beam_fusion import shallow_fusion as shallow_fusion
+from rnn_jax.decoding.ctc_beam import LanguageModel as LanguageModel
+from rnn_jax.decoding.ctc_beam import ctc_prefix_beam as ctc_prefix_beam
+from rnn_jax.decoding.ctc_greedy import Labels as Labels
+from rnn_jax.decoding.ctc_greedy import ctc_greedy as ctc_greedy
 from rnn_jax.decoding.filters import Forbid as Forbid
 from rnn_jax.decoding.filters import MinP as MinP
 from rnn_jax.decoding.filters import Temperature as Temperature
@@ -64,3 +68,5 @@ from rnn_jax.decoding.stopping import LengthCountdown as LengthCountdown
 from rnn_jax.decoding.stopping import StopOutput as StopOutput
 from rnn_jax.decoding.stopping import Stopped as Stopped
 from rnn_jax.decoding.teacher import teacher_forced as teacher_forced
+from rnn_jax.decoding.transducer import Transduced as Transduced
+from rnn_jax.decoding.transducer import transducer_greedy as transducer_greedy

@@ -159,10 +159,10 @@ def _score(
     coverage: jax.Array | None,
 ) -> jax.Array:
     scores = search.length_penalty(log_probs, lengths)
-    if search.coverage_penalty is not None:
+    if search.coverage_penalty is not None and coverage is not None:
         valid = data.source_valid
         if valid is not None:
-            valid = jnp.broadcast_to(valid[:, None], jnp.shape(coverage))
+            valid = jnp.broadcast_to(valid[:, None], coverage.shape)
         scores = scores + search.coverage_penalty(coverage, valid).astype(scores.dtype)
     return jnp.where(log_probs > -jnp.inf, scores, -jnp.inf)
 

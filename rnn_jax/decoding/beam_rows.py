@@ -4,10 +4,10 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.ops.types import batch_like
-from rnn_jax.typing import PyTree
+from rnn_jax.typing import DType, PyTree
 
 
-def full(anchor: jax.Array, shape: tuple[int, ...], value: float, dtype: object) -> jax.Array:
+def full(anchor: jax.Array, shape: tuple[int, ...], value: float, dtype: DType) -> jax.Array:
     """An array (B, *shape) of one value, sharded and varying like the rows of ``anchor`` (B, ...).
 
     Example:
