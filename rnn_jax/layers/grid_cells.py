@@ -47,9 +47,11 @@ class Elman2D:
 
     Example:
         >>> from rnn_jax import layers
-        >>> layer = layers.Grid(cell=layers.Elman2D(input_size=2, hidden_size=3))
-        >>> layer.apply(layer.init(jax.random.key(0)), jnp.ones((4, 5, 2))).ys.shape
-        (4, 5, 12)
+        >>> cell = layers.Elman2D(input_size=2, hidden_size=3)
+        >>> params = cell.init(jax.random.key(0))
+        >>> outside, z = cell.initial_state(params), cell.encode(params, jnp.ones(2, "float32"))
+        >>> cell.step(params, outside, outside, z).h.shape
+        (3,)
 
     References:
         Graves, Fernandez and Schmidhuber, Multi-dimensional recurrent neural networks, 2007,
@@ -137,9 +139,11 @@ class LSTM2D:
 
     Example:
         >>> from rnn_jax import layers
-        >>> layer = layers.Grid(cell=layers.LSTM2D(input_size=2, hidden_size=3))
-        >>> layer.apply(layer.init(jax.random.key(0)), jnp.ones((4, 5, 2))).ys.shape
-        (4, 5, 12)
+        >>> cell = layers.LSTM2D(input_size=2, hidden_size=3)
+        >>> params = cell.init(jax.random.key(0))
+        >>> outside, z = cell.initial_state(params), cell.encode(params, jnp.ones(2, "float32"))
+        >>> cell.step(params, outside, outside, z).h.shape
+        (3,)
 
     References:
         Graves, Fernandez and Schmidhuber, Multi-dimensional recurrent neural networks, 2007,

@@ -53,15 +53,14 @@ class ReNet:
     Example:
         >>> from rnn_jax import cells, layers
         >>> layer = layers.ReNet(
-        ...     column_cell=cells.GRU(input_size=2 * 2 * 3, hidden_size=4),
-        ...     row_cell=cells.LSTM(input_size=8, hidden_size=5),
+        ...     column_cell=cells.Elman(input_size=2 * 2 * 3, hidden_size=4),
+        ...     row_cell=cells.Elman(input_size=8, hidden_size=5),
         ...     patch_shape=(2, 2),
         ... )
         >>> params = layer.init(jax.random.key(0))
-        >>> sizes = jnp.array([[6, 7], [3, 2]])
-        >>> ys, lengths, state = layer.apply(params, jnp.ones((6, 7, 2, 3)), lengths=sizes)
-        >>> ys.shape, lengths.tolist(), state
-        ((3, 4, 2, 10), [[3, 4], [2, 1]], ())
+        >>> ys, lengths, state = layer.apply(params, jnp.ones((6, 7, 3)))
+        >>> ys.shape, lengths, state
+        ((3, 4, 10), None, ())
 
     References:
         Visin, Kastner, Cho, Matteucci, Courville and Bengio, ReNet: a recurrent neural network

@@ -46,7 +46,7 @@ def test_of_tanh_is_the_product_of_numpy_jacobians():
         np.testing.assert_allclose(found[:, row], norms + after, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["lstm", "stacked", "weight_drop"])
+@pytest.mark.parametrize("name", ["lstm", pytest.param("stacked", marks=pytest.mark.slow)])
 def test_of_any_cell_is_that_of_autodiff(name):
     """Nested states; the whole state, and h alone."""
     cell, params, state, xs = make_case(name, num_steps=3, num_rows=2)

@@ -85,7 +85,7 @@ def test_of_a_driven_network_equals_a_loop_in_numpy():
 
 
 def test_the_sum_is_the_mean_logarithm_of_the_determinant():
-    """Of the whole state of an LSTM, h and c; and of complex numbers as real pairs."""
+    """Of the whole state of an LSTM, h and c."""
     cell, params, state, xs = make_case("lstm", num_steps=6, num_rows=1)
     found = analysis.lyapunov_exponents(cell, params, xs, state)
     z, now, logs = cell.encode(params, xs), state, []
@@ -102,6 +102,9 @@ def test_the_sum_is_the_mean_logarithm_of_the_determinant():
         now = cell.step(params, now, z[t])
     np.testing.assert_allclose(found.sum(), np.mean(logs), rtol=1e-10)
 
+
+@pytest.mark.slow
+def test_complex_states_count_as_real_pairs():
     cell, params, state, xs = make_case("lru", num_steps=120, num_rows=1)
     found = analysis.lyapunov_exponents(cell, params, xs, state, num_exponents=2, warmup=90)
     largest = -jnp.exp(params.nu_log).min()

@@ -14,7 +14,6 @@ LSTM = layers.LSTM2D(input_size=2, hidden_size=3)
 CELLS = {
     "elman": layers.Elman2D(input_size=2, hidden_size=3),
     "lstm": layers.LSTM2D(input_size=2, hidden_size=3, peephole=True, forget_bias=0.5),
-    "lstm without peepholes": LSTM,
     "mixed": layers.LSTM2D(input_size=2, hidden_size=3, memory="mixed", forget_bias=1.0),
 }
 SIZES = np.array([[4, 3], [2, 3], [0, 2], [3, 1]])
@@ -65,32 +64,46 @@ def test_equals_a_double_loop(name):
     """High and wide grids, whole ones and a batch of sizes with NaN around."""
     layer = layers.Grid(cell=CELLS[name])
     params, tall = make_case(layer, (5, 3))
-    ys = layer.apply(params, tall).ys
-    np.testing.assert_allclose(ys, double_loop(name, params, np.asarray(tall)), atol=1e-13)
-
     wide = jax.random.normal(jax.random.key(3), (4, 5, 4, 2))
     real = layers.grid.size_mask(jnp.array(SIZES), 4, 5)
-    ys, lengths, state = layer.apply(
-        params, jnp.where(real[..., None], wide, jnp.nan), lengths=jnp.array(SIZES)
-    )
-    assert lengths.tolist() == SIZES.tolist() and state == ()
+
+    @jax.jit
+    def run(params, tall, wide):
+        marked = jnp.where(real[..., None], wide, jnp.nan)
+        return layer.apply(params, tall), layer.apply(params, marked, lengths=jnp.array(SIZES))
+
+    (ys, none, _), (ragged, lengths, state) = run(params, tall, wide)
+    np.testing.assert_allclose(ys, double_loop(name, params, np.asarray(tall)), atol=1e-13)
+    assert none is None and lengths.tolist() == SIZES.tolist() and state == ()
     for row, (height, width) in enumerate(SIZES):
         expected = np.zeros((4, 5, 12))
         image = np.asarray(wide[:height, :width, row])
         expected[:height, :width] = double_loop(name, params, image)
-        np.testing.assert_allclose(ys[:, :, row], expected, atol=1e-13)
+        np.testing.assert_allclose(ragged[:, :, row], expected, atol=1e-13)
 
 
 def test_directions_and_merges():
     params, xs = make_case(layers.Grid(cell=LSTM), (2, 3))
     parts = np.split(double_loop("lstm", params, np.asarray(xs)), 4, axis=-1)
-    for merge, expected in {"sum": sum(parts), "mean": sum(parts) / 4}.items():
-        layer = layers.Grid(cell=LSTM, merge=merge)
-        assert layer.output_size == 3
-        np.testing.assert_allclose(layer.apply(params, xs).ys, expected, atol=1e-13)
-    one = layers.Grid(cell=LSTM, directions=1)
     first = jax.tree.map(lambda leaf: leaf[:1], params)
-    np.testing.assert_allclose(one.apply(first, xs).ys, parts[0], atol=1e-13)
+    total = layers.Grid(cell=LSTM, merge="sum")
+    mean, one = layers.Grid(cell=LSTM, merge="mean"), layers.Grid(cell=LSTM, directions=1)
+    assert (total.output_size, mean.output_size, one.output_size) == (3, 3, 3)
+    run = jax.jit(lambda p, q, x: (total.apply(p, x), mean.apply(p, x), one.apply(q, x)))
+    for found, expected in zip(run(params, first, xs), (sum(parts), sum(parts) / 4, parts[0])):
+        np.testing.assert_allclose(found.ys, expected, atol=1e-13)
+
+
+def test_a_grid_takes_one_step_for_each_diagonal():
+    """All directions in one loop, without gathering, over states of the shorter side."""
+    layer = layers.Grid(cell=LSTM)
+    params, xs = make_case(layer, (5, 3))
+    program = jax.make_jaxpr(lambda *a: layer.apply(*a).ys)(params, xs)
+    (loop,) = [e for e in program.jaxpr.eqns if e.primitive.name == "scan"]
+    assert loop.params["length"] == 5 + 3 - 1
+    assert "gather" not in str(loop)
+    carried = loop.invars[loop.params["num_consts"] :][: loop.params["num_carry"]]
+    assert [v.aval.shape for v in carried] == [(4, 3, 3)] * 2  # directions, side, hidden
 
 
 def test_mixed_memory_stays_bounded_where_the_sum_grows():

@@ -71,12 +71,12 @@ def test_equals_a_double_loop():
     sizes = np.array([[5, 7], [2, 6], [3, 1], [0, 4]])
     real = layers.grid.size_mask(jnp.array(sizes), 5, 7)[..., None]
 
-    @jax.jit
     def run(params, xs):
         out = LAYER.apply(params, jnp.where(real, xs, jnp.nan), lengths=jnp.array(sizes))
-        return out.ys.sum() + jnp.sin(out.ys).sum(), out
+        return out.ys.sum() + jnp.sin(out.ys).sum(), (out, LAYER.apply(params, xs[:, :, 0]))
 
-    gradient, (ys, lengths, state) = jax.grad(run, 1, has_aux=True)(params, xs)
+    found = jax.jit(jax.grad(run, 1, has_aux=True))(params, xs)
+    gradient, ((ys, lengths, state), one) = found
     assert lengths.tolist() == [[3, 3], [1, 2], [2, 1], [0, 2]] and state == ()
     for row, (height, width) in enumerate(sizes):
         expected = np.zeros((3, 3, 4))
@@ -85,7 +85,6 @@ def test_equals_a_double_loop():
             expected[: found.shape[0], : found.shape[1]] = found
         np.testing.assert_allclose(ys[:, :, row], expected, atol=1e-13)
     assert bool((jnp.where(real, 0.0, gradient) == 0).all()) and bool((gradient != 0).any())
-    one = LAYER.apply(params, xs[:, :, 0])
     assert one.lengths is None
     np.testing.assert_allclose(one.ys, double_loop(params, np.asarray(xs[:, :, 0])), atol=1e-13)
 
@@ -94,13 +93,15 @@ def test_other_driver_and_noise():
     """An affine cell runs in parallel along each line; a key reaches the cells' dropout."""
     params, xs = make_case(SMALL, (3, 4, 2))
     plain = layers.ReNet(column_cell=SMALL.column_cell, row_cell=SMALL.row_cell)
-    np.testing.assert_allclose(SMALL.apply(params, xs).ys, plain.apply(params, xs).ys, atol=1e-13)
+    run = jax.jit(lambda p, x: (SMALL.apply(p, x).ys, plain.apply(p, x).ys))
+    np.testing.assert_allclose(*run(params, xs), atol=1e-13)
     noisy = layers.ReNet(
         column_cell=cells.VariationalDropout(cell=SMALL.column_cell, input_rate=0.5),
         row_cell=SMALL.row_cell,
     )
     params, xs = make_case(noisy, (3, 4, 2))
-    ys = [noisy.apply(params, xs, key=key).ys for key in (None, jax.random.key(3))]
+    run = jax.jit(lambda p, x: [noisy.apply(p, x, key=k).ys for k in (None, jax.random.key(3))])
+    ys = run(params, xs)
     assert bool((ys[1] != ys[0]).any())
 
 
