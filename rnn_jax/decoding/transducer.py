@@ -203,7 +203,7 @@ def _decode(
         rest = select(live, new[:-2], carry[:-2])
         tokens = jnp.where(place, symbol[None], carry.tokens)
         times = jnp.where(place, carry.time[None], carry.frames)
-        return _Carry(*rest, tokens, times), None
+        return _Carry._make((*rest, tokens, times)), None
 
     def run_chunk(carry: _Carry) -> _Carry:
         return jax.lax.scan(advance, carry, None, length=rule.chunk)[0]

@@ -18,12 +18,17 @@ from rnn_jax.losses.crf_paths import bio_allowed as bio_allowed
 from rnn_jax.losses.crf_paths import crf_sample as crf_sample
 from rnn_jax.losses.crf_paths import crf_viterbi as crf_viterbi
 from rnn_jax.losses.ctc import ctc_loss as ctc_loss
+from rnn_jax.losses.likelihoods import bernoulli_nll as bernoulli_nll
+from rnn_jax.losses.likelihoods import gaussian_nll as gaussian_nll
+from rnn_jax.losses.likelihoods import mixture_nll as mixture_nll
 from rnn_jax.losses.regularisers import RECURRENT_NAMES as RECURRENT_NAMES
 from rnn_jax.losses.regularisers import activation as activation
 from rnn_jax.losses.regularisers import norm_stabiliser as norm_stabiliser
 from rnn_jax.losses.regularisers import recurrent_l1 as recurrent_l1
 from rnn_jax.losses.regularisers import recurrent_l2 as recurrent_l2
 from rnn_jax.losses.regularisers import temporal_activation as temporal_activation
+from rnn_jax.losses.sampled import LogUniform as LogUniform
+from rnn_jax.losses.sampled import sampled_token_losses as sampled_token_losses
 from rnn_jax.losses.sums import Sum as Sum
 from rnn_jax.losses.sums import merge as merge
 from rnn_jax.losses.sums import tally as tally

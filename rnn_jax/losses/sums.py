@@ -20,7 +20,7 @@ class Sum(NamedTuple):
     """
 
     total: jax.Array  # () summed loss, in nats where it is a log-likelihood
-    count: jax.Array  # () number of real tokens, integer
+    count: jax.Array  # type: ignore[assignment]  # () number of real tokens, integer
 
     @property
     def mean(self) -> jax.Array:
