@@ -119,9 +119,9 @@ def test_gradients_flow_through_states_and_not_through_choices():
     _, seen = decoding.teacher.run(recording, feed, own, observe=lambda state: state[1])
     read = seen.observed
     assert (read != TOKENS).sum() > 3
-    found = jax.grad(partial(loss, scheduled))(params)
+    found = jax.jit(jax.grad(partial(loss, scheduled)))(params)
     forced = partial(decoding.teacher_forced, step, state=h, tokens=read)
-    expected = jax.grad(partial(loss, forced))(params)
+    expected = jax.jit(jax.grad(partial(loss, forced)))(params)
     for name in params:
         np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=1e-12)
 
