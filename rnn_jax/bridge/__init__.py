@@ -1,9 +1,10 @@
 """To and from the neighbours: Flax modules over any cell and driver, and weight converters.
 
-    rnn_jax.bridge.nnx      RNN, a Flax NNX module: import it from there, it imports Flax
+    rnn_jax.bridge.nnx      RNN and Layer, Flax NNX modules: import from there, it imports Flax
     rnn_jax.bridge.linen    RNN, a Flax Linen module: likewise
 
     *_from_torch, *_to_torch        torch.nn.LSTM, with projection too, GRU, RNN; their states
+    stack_from_torch                the whole of such a module as a layers.Stack
     *_from_keras, *_to_keras        LSTM, GRU in both forms, SimpleRNN
     *_from_linen, *_to_linen        LSTMCell, OptimizedLSTMCell, GRUCell, SimpleCell
     *_from_nnx, *_to_nnx            the same of Flax NNX
@@ -50,6 +51,7 @@ from rnn_jax.bridge.torch_export import projected_lstm_to_torch as projected_lst
 from rnn_jax.bridge.torch_export import rnn_to_torch as rnn_to_torch
 from rnn_jax.bridge.torch_export import states_from_torch as states_from_torch
 from rnn_jax.bridge.torch_export import states_to_torch as states_to_torch
+from rnn_jax.bridge.torch_layers import stack_from_torch as stack_from_torch
 from rnn_jax.bridge.torch_weights import gru_from_torch as gru_from_torch
 from rnn_jax.bridge.torch_weights import lstm_from_torch as lstm_from_torch
 from rnn_jax.bridge.torch_weights import projected_lstm_from_torch as projected_lstm_from_torch
