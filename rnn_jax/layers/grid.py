@@ -104,14 +104,12 @@ class Grid:
         key: jax.Array | None = None,
     ) -> Output:
         """Run over xs (U, V, *B, D) with ``lengths`` (*B, 2); ``key`` is not used."""
-        xs, lengths = jnp.asarray(xs), as_array(lengths)
-        check_grid(self, xs, lengths, state, reset)
-        check_params(self, params)
+        xs, lengths = prepare_grid(self, params, xs, lengths, state, reset)
         params = vary_like(params, xs)
-        valid = jnp.ones_like(xs[..., 0], bool)  # (U, V, *B), sharded like the rows
-        if lengths is not None:
+        if lengths is None:
+            valid = jnp.ones_like(xs[..., 0], bool)  # sharded like the rows
+        else:
             valid = size_mask(lengths, xs.shape[0], xs.shape[1])
-            xs = select(valid, xs, jnp.zeros((), xs.dtype))
         flips = _FLIPS[: self.directions]
         turned = jnp.stack([jnp.flip(xs, axes) for axes in flips])
         inside = jnp.stack([jnp.flip(valid, axes) for axes in flips])
@@ -138,26 +136,33 @@ def size_mask(lengths: jax.Array, height: int, width: int) -> jax.Array:
     return jnp.logical_and(in_height, in_width)
 
 
-def check_grid(
-    layer: Any, xs: jax.Array, lengths: jax.Array | None, state: State | None, reset: Any
-) -> None:
-    """Check what a layer over grids is given: xs (U, V, *B, D) and lengths (*B, 2).
+def prepare_grid(
+    layer: Any, params: Params, xs: jax.Array, lengths: Any, state: State | None, reset: Any
+) -> tuple[jax.Array, jax.Array | None]:
+    """Check what a layer over grids is given, and clean its padding.
+
+    Returns:
+        xs (U, V, *B, D), zero outside of each row's own size, and lengths (*B, 2) or None.
 
     Raises:
         ValueError: Naming the argument, its shape or values, and the right ones.
 
     Example:
         >>> from rnn_jax import layers
-        >>> layer = layers.Grid(cell=layers.Elman2D(input_size=2, hidden_size=3))
-        >>> check_grid(layer, jnp.ones((4, 5, 2)), jnp.array([4, 5]), None, None)
+        >>> layer = layers.Grid(cell=layers.Elman2D(input_size=1, hidden_size=3))
+        >>> params = layer.init(jax.random.key(0))
+        >>> xs, _ = prepare_grid(layer, params, jnp.ones((2, 3, 1)), [1, 2], None, None)
+        >>> xs[..., 0].tolist()
+        [[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]]
     """
-    name = type(layer).__name__
+    name, xs, lengths = type(layer).__name__, jnp.asarray(xs), as_array(lengths)
     if xs.ndim < 3:
         raise ValueError(
             f"xs has shape {xs.shape}, but a grid for {name} is (height, width, *B, "
             f"{layer.input_size}): an axis is missing."
         )
     check_inputs(layer, xs)
+    check_params(layer, params)
     if reset is not None:
         raise ValueError(f"{name} cannot honour reset: a grid has no order of time. Leave it out.")
     if not (state is None or isinstance(state, tuple) and state == ()):
@@ -166,16 +171,22 @@ def check_grid(
             "given whole. Leave state out."
         )
     if lengths is None:
-        return
-    wanted = (*xs.shape[2:-1], 2)
-    if jnp.shape(lengths) != wanted:
+        return xs, None
+    _check_lengths(xs.shape, lengths)
+    valid = size_mask(lengths, xs.shape[0], xs.shape[1])
+    return select(valid, xs, jnp.zeros((), xs.dtype)), lengths
+
+
+def _check_lengths(shape: tuple[int, ...], lengths: jax.Array) -> None:
+    wanted = (*shape[2:-1], 2)
+    if lengths.shape != wanted:
         raise ValueError(
-            f"lengths has shape {jnp.shape(lengths)}, but xs {xs.shape} needs {wanted}: height "
-            "and width of each row."
+            f"lengths has shape {lengths.shape}, but xs {shape} needs {wanted}: height and width "
+            "of each row."
         )
     for axis, what in enumerate(("heights", "widths")):
         try:
-            check_marks((xs.shape[axis], *xs.shape[2:-1]), lengths[..., axis], None, None)
+            check_marks((shape[axis], *shape[2:-1]), lengths[..., axis], None, None)
         except ValueError as error:
             raise ValueError(f"{what}, lengths[..., {axis}]: {error}") from None
 

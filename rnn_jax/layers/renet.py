@@ -8,13 +8,11 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax import drivers
-from rnn_jax.drivers.checks import check_cell, check_params
+from rnn_jax.drivers.checks import check_cell
 from rnn_jax.layers.base import Output
 from rnn_jax.layers.bidirectional import Bidirectional
-from rnn_jax.layers.common import as_array
-from rnn_jax.layers.grid import check_grid, size_mask
+from rnn_jax.layers.grid import prepare_grid, size_mask
 from rnn_jax.layers.rnn import RNN
-from rnn_jax.ops.masks import select
 from rnn_jax.typing import Params, State
 
 
@@ -129,18 +127,13 @@ class ReNet:
         key: jax.Array | None = None,
     ) -> Output:
         """Run over xs (H, W, *B, D) with ``lengths`` (*B, 2); ``key`` as for ``drivers.scan``."""
-        xs, lengths = jnp.asarray(xs), as_array(lengths)
-        check_grid(self, xs, lengths, state, reset)
-        check_params(self, params)
-        if lengths is not None:
-            valid = size_mask(lengths, xs.shape[0], xs.shape[1])
-            xs = select(valid, xs, jnp.zeros((), xs.dtype))  # a patch can be half padding
-            lengths = _count_patches(lengths, self.patch_shape)
+        xs, lengths = prepare_grid(self, params, xs, lengths, state, reset)
         ys = _to_patches(xs, self.patch_shape)
         keys = (None, None) if key is None else jax.random.split(key)
         columns, rows = self._sweeps
         heights = widths = None
         if lengths is not None:  # a line beyond the grid's other size has no steps
+            lengths = _count_patches(lengths, self.patch_shape)
             valid = size_mask(lengths, ys.shape[0], ys.shape[1])
             heights, widths = (valid.sum(axis, dtype=jnp.int32) for axis in (0, 1))
         ys = columns.apply(params.columns, ys, lengths=heights, key=keys[0]).ys
