@@ -40,6 +40,11 @@ from rnn_jax.decoding.filters import MinP as MinP
 from rnn_jax.decoding.filters import Temperature as Temperature
 from rnn_jax.decoding.filters import TopK as TopK
 from rnn_jax.decoding.filters import TopP as TopP
+from rnn_jax.decoding.joint import JointParams as JointParams
+from rnn_jax.decoding.joint import JointState as JointState
+from rnn_jax.decoding.joint import joint_params as joint_params
+from rnn_jax.decoding.joint import joint_state as joint_state
+from rnn_jax.decoding.joint import joint_step as joint_step
 from rnn_jax.decoding.loop import Decoded as Decoded
 from rnn_jax.decoding.loop import decode as decode
 from rnn_jax.decoding.penalties import GNMT as GNMT

@@ -11,6 +11,7 @@ from rnn_jax.decoding.base import Step
 from rnn_jax.decoding.beam_checks import check_choices, check_coverage, check_prefix, check_rows
 from rnn_jax.decoding.beam_loop import Carry, Data, Live, Search, empty_pool, run
 from rnn_jax.decoding.beam_rows import backtrack, full, repeat
+from rnn_jax.decoding.beam_rules import gives_logits
 from rnn_jax.decoding.checks import check_step
 from rnn_jax.decoding.penalties import Coverage, LengthPenalty, NoPenalty
 from rnn_jax.ops.linear import wider
@@ -47,7 +48,7 @@ def beam_search(
     block_ngrams: int | None = None,
     num_best: int = 1,
     early_stop: Literal["safe", "first", "never"] = "safe",
-    normalize: bool = True,
+    normalize: bool | None = None,
     chunk: int = 16,
 ) -> Beams:
     """Search for the sequences of the highest score, K at a time.
@@ -90,7 +91,8 @@ def beam_search(
         num_best: N, how many sequences to return, <= K.
         early_stop: "safe", "first" or "never".
         normalize: Take ``log_softmax`` of what the step gives. False adds it as it is, for a sum of
-            several models' log-probabilities; "safe" then needs it to be <= 0.
+            several models' log-probabilities; "safe" then needs it to be <= 0. None is True, but
+            False for ``shallow_fusion`` and ``joint_step``, or what ``step.normalize`` says.
         chunk: Steps between two looks at whether all rows are done; a GPU waits for the host at
             each look.
 
@@ -145,7 +147,7 @@ def beam_search(
         alignment=alignment,
         block_ngrams=block_ngrams,
         early_stop=early_stop,
-        normalize=normalize,
+        normalize=gives_logits(step) if normalize is None else normalize,
     )
     state = repeat(batch_like(state, anchor[None], 1), beam_size)
     source_size = check_coverage(coverage_penalty, alignment, source_lengths, state, batch_shape)

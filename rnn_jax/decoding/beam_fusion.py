@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.decoding.base import Step
-from rnn_jax.decoding.beam_rules import log_probabilities
+from rnn_jax.decoding.beam_rules import gives_logits, log_probabilities
 from rnn_jax.decoding.penalties import check_weight
 from rnn_jax.ops.linear import wider
 from rnn_jax.typing import Params, State
@@ -17,6 +17,7 @@ class _Fused:
     step: Step
     lm_step: Step
     weight: float
+    normalize = False  # not a field: for beam_search
 
     def __call__(self, params: Params, state: State, token: jax.Array) -> tuple[State, jax.Array]:
         own, logits = self.step(params[0], state[0], token)
@@ -27,7 +28,7 @@ class _Fused:
                 f"{lm_logits.shape}: both must know the same tokens by the same numbers."
             )
         dtype = wider(logits.dtype, lm_logits.dtype, jnp.float32)
-        scores = log_probabilities(logits, dtype, True)
+        scores = log_probabilities(logits, dtype, gives_logits(self.step))
         return (own, other), scores + weighted(
             self.weight, log_probabilities(lm_logits, dtype, True)
         )
@@ -39,8 +40,8 @@ def shallow_fusion(step: Step, lm_step: Step, weight: float) -> Step:
         score(token) = log p(token) + weight * log p_lm(token)
 
     Params and state of the new step are pairs, (of the decoder, of the language model). The scores
-    are no log-probabilities of anything, so search with ``beam_search(..., normalize=False)``. The
-    result is equal to another of equal parts, so nothing is traced twice.
+    are no log-probabilities of anything, and ``beam_search`` adds them as they are. The result is
+    equal to another of equal parts, so nothing is traced twice.
 
     Args:
         step: The decoder, ``step(params, state, token) -> (state, logits)``.
@@ -64,7 +65,6 @@ def shallow_fusion(step: Step, lm_step: Step, weight: float) -> Step:
         ...     start=jnp.array([0]),
         ...     end=0,
         ...     max_length=2,
-        ...     normalize=False,
         ... ).tokens[:, 0, 0].tolist()
         [1, 1]
 

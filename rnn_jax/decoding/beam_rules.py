@@ -24,6 +24,16 @@ def log_probabilities(logits: jax.Array, dtype: Any, normalize: bool) -> jax.Arr
     return jnp.where(nothing, -jnp.inf, jax.nn.log_softmax(safe, axis=-1))
 
 
+def gives_logits(step: Any) -> bool:
+    """Whether a step gives logits; one whose attribute ``normalize`` is False gives scores.
+
+    Example:
+        >>> gives_logits(len)
+        True
+    """
+    return bool(getattr(step, "normalize", True))
+
+
 def forbid(
     search: Any, data: Any, totals: jax.Array, history: jax.Array | None, time: jax.Array
 ) -> jax.Array:

@@ -122,7 +122,7 @@ def test_shallow_fusion_adds_the_language_model():
     assert fused == decoding.shallow_fusion(cases.step, cases.step, 0.4)
     beams = decoding.beam_search(
         fused, (decoder, model), (cases.begin(2),) * 2, beam_size=27, start=1, end=0, max_length=3,
-        num_best=6, normalize=False, length_penalty=decoding.Average(),
+        num_best=6, length_penalty=decoding.Average(),
     )  # fmt: skip
     for row in range(2):
         wanted = []
