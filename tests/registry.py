@@ -96,8 +96,11 @@ CELLS: dict[str, Any] = {
     ),
     "attentive": WithMemory(
         cell=cells.Attentive(
-            cell=cells.GRU(input_size=5, hidden_size=4),
-            attention=attention.Additive(query_size=4, memory_size=2, score_size=3),
+            cell=cells.GRU(input_size=8, hidden_size=4),
+            attention=attention.LocationAware(
+                query_size=4, memory_size=2, score_size=3, num_filters=2, filter_size=3
+            ),
+            attentional_size=5,
         )
     ),
     "learned_initial_state": cells.LearnedInitialState(

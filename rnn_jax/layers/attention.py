@@ -79,7 +79,7 @@ class SelfAttention:
     ) -> Output:
         """Run over xs (T, *B, D); ``state`` is () or None, ``key`` is not used."""
         del key
-        if state is not None and state != ():
+        if jax.tree.leaves(state):
             raise ValueError("SelfAttention: it has no memory, so state must be () or None.")
         valid = None
         if lengths is not None:

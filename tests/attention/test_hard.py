@@ -1,0 +1,94 @@
+"""Hard attention: REINFORCE is unbiased, shown by summing over every choice, not by sampling."""
+
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from rnn_jax import attention
+from tests.cells.reference import assert_close, draw
+
+SIZE, STEPS = 3, 2
+KIND = attention.Hard(attention=attention.General(query_size=2, memory_size=2))
+
+
+def follow(params, encoded, queries, chosen):
+    """Attend with the noise that makes these choices: (reward, final state)."""
+    memory = KIND.prepare(params, encoded)
+    state, reward = KIND.initial_state(params, memory), 0.0
+    for t, place in enumerate(chosen):
+        noise = 1e4 * jnp.eye(SIZE)[place]
+        context, _, state = KIND.attend(params, memory, queries[t] + reward, state, noise)
+        reward = reward + jnp.sin(context).sum() + context @ queries[t]
+    return reward, state
+
+
+def test_the_surrogate_has_the_gradient_of_the_expected_reward():
+    params = draw(jax.eval_shape(KIND.init, jax.random.key(0)), 0)
+    encoded, queries = draw(jnp.zeros((SIZE, 2)), 1), draw(jnp.zeros((STEPS, 2)), 2)
+    every = list(itertools.product(range(SIZE), repeat=STEPS))
+
+    def expected(params, encoded):
+        """The sum over all choices of their probability times their reward."""
+        found = [follow(params, encoded, queries, chosen) for chosen in every]
+        return sum(jnp.exp(state.log_prob) * reward for reward, state in found)
+
+    def surrogates(params, encoded, baseline):
+        """The mean of the surrogate over the choices, whose chances count as constants."""
+        total = 0.0
+        for chosen in every:
+            reward, state = follow(params, encoded, queries, chosen)
+            loss = -reward + attention.reinforce(state.log_prob, reward, baseline)
+            total = total + jax.lax.stop_gradient(jnp.exp(state.log_prob)) * loss
+        return total
+
+    @jax.jit
+    def gradients(params, encoded):
+        ones = [follow(params, encoded, queries, chosen)[1].log_prob for chosen in every]
+        exact = jax.grad(expected, (0, 1))(params, encoded)
+        estimates = [jax.grad(surrogates, (0, 1))(params, encoded, b) for b in (0.0, 1.7)]
+        return sum(jnp.exp(one) for one in ones), exact, estimates
+
+    total, exact, estimates = gradients(params, encoded)
+    assert_close(total, 1.0)
+    assert bool((abs(exact[0].attention.w_k) > 1e-3).any())
+    for estimate in estimates:
+        assert_close(estimate, jax.tree.map(lambda leaf: -leaf, exact))
+
+
+def test_log_prob_and_entropy_are_those_of_the_softmax():
+    params = draw(jax.eval_shape(KIND.init, jax.random.key(0)), 0)
+    encoded, queries = draw(jnp.zeros((SIZE, 2)), 1), draw(jnp.zeros((STEPS, 2)), 2)
+    memory = KIND.prepare(params, encoded)
+    p = jax.nn.softmax(memory.keys @ queries[0])
+    start = KIND.initial_state(params, memory)
+    for place in range(SIZE):
+        noise = 1e4 * jnp.eye(SIZE)[place]
+        _, weights, state = KIND.attend(params, memory, queries[0], start, noise)
+        assert weights.tolist() == np.eye(SIZE)[place].tolist()
+        assert_close(state.log_prob, jnp.log(p[place]))
+        assert_close(state.entropy, -(p * jnp.log(p)).sum())
+
+
+def test_gumbel_noise_draws_from_the_softmax():
+    params = draw(jax.eval_shape(KIND.init, jax.random.key(0)), 0)
+    memory = KIND.prepare(params, draw(jnp.zeros((SIZE, 2)), 1))
+    query, count = draw(jnp.zeros(2), 2), 20_000
+    noise = KIND.noise(params, memory, jax.random.key(0), (count,))
+    state = KIND.initial_state(params, memory)
+    draws = jax.vmap(lambda n: KIND.attend(params, memory, query, state, n).weights)(noise)
+    p = jax.nn.softmax(memory.keys @ query)
+    assert_close(draws.mean(0), p, 5 * (0.25 / count) ** 0.5)  # five standard errors
+
+
+def test_entropy_and_baseline():
+    log_prob, reward = jnp.array([-1.0, -2.0]), jnp.array([3.0, 1.0])
+    loss = attention.reinforce(log_prob, reward, 2.0, jnp.array([0.5, 1.0]), 0.1)
+    assert_close(loss, np.array([1.0 - 0.05, -2.0 - 0.1]))
+    assert_close(attention.moving_baseline(jnp.array(1.0), reward), 1.1)
+    slope = jax.grad(lambda r: attention.moving_baseline(jnp.array(1.0), r))(reward)
+    assert bool((slope == 0).all())
+    with pytest.raises(ValueError, match=r"decay must lie in \[0, 1\), got 1"):
+        attention.moving_baseline(jnp.array(0.0), reward, decay=1)
