@@ -27,28 +27,27 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from rnn_jax import cells as cells
-from rnn_jax import drivers as drivers
-from rnn_jax import ops as ops
-
 if TYPE_CHECKING:
     from rnn_jax import analysis as analysis
     from rnn_jax import attention as attention
+    from rnn_jax import cells as cells
     from rnn_jax import decoding as decoding
+    from rnn_jax import drivers as drivers
     from rnn_jax import layers as layers
     from rnn_jax import losses as losses
+    from rnn_jax import ops as ops
 
 __version__ = "0.1.0"
 
-_ON_FIRST_USE = ("analysis", "attention", "decoding", "layers", "losses")
+_ROOMS = {"analysis", "attention", "cells", "decoding", "drivers", "layers", "losses", "ops"}
 
 
 def __getattr__(name: str) -> ModuleType:
-    """The rooms that not every program needs are loaded on first use."""
-    if name in _ON_FIRST_USE:
+    """Rooms are loaded on first use: a program waits for those that it needs."""
+    if name in _ROOMS:
         return import_module(f"rnn_jax.{name}")
     raise AttributeError(f"module 'rnn_jax' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ON_FIRST_USE])
+    return sorted({*globals(), *_ROOMS})

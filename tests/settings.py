@@ -26,7 +26,7 @@ os.environ["MPLBACKEND"] = "agg"
 import jax
 import pytest
 
-import rnn_jax  # noqa: F401  # before pytest collects drivers/scan.py, a module of its function's name
+import rnn_jax.drivers  # noqa: F401  # before pytest collects drivers/scan.py, a module of its function's name
 
 # The laws hold to 1e-12, so float64 is the default here; JAX_ENABLE_X64=0 runs the suite as users
 # do. What follows is set in the configuration, not in the environment: a script that a test starts

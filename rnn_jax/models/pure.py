@@ -39,7 +39,18 @@ class Pure(Generic[Model]):
 
 @dataclass(frozen=True)
 class PureStep(Generic[Model]):
-    """One step of a decoder as a function equal by value; a bound method is not."""
+    """One step of a decoder as a function equal by value; a bound method is not.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> from rnn_jax.models import LanguageModel, LanguageModelConfig
+        >>> config = LanguageModelConfig(vocab_size=5, embedding_size=2, hidden_size=3)
+        >>> model = LanguageModel(config, rngs=nnx.Rngs(0))
+        >>> pure, params = take_apart(model)
+        >>> state, logits = pure.step(params, model.initial_state(2), jnp.array([1, 4]))
+        >>> logits.shape
+        (2, 5)
+    """
 
     pure: Pure[Model]
 
