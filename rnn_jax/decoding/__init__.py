@@ -28,13 +28,13 @@ from rnn_jax.decoding.base import look_up as look_up
 from rnn_jax.decoding.base import token_log_prob as token_log_prob
 from rnn_jax.decoding.beam import Beams as Beams
 from rnn_jax.decoding.beam import beam_search as beam_search
-from rnn_jax.decoding.discriminator import Discriminator as Discriminator
-from rnn_jax.decoding.discriminator import DiscriminatorParams as DiscriminatorParams
 from rnn_jax.decoding.beam_fusion import shallow_fusion as shallow_fusion
-from rnn_jax.decoding.ctc_beam import LanguageModel as LanguageModel
 from rnn_jax.decoding.ctc_beam import ctc_prefix_beam as ctc_prefix_beam
 from rnn_jax.decoding.ctc_greedy import Labels as Labels
 from rnn_jax.decoding.ctc_greedy import ctc_greedy as ctc_greedy
+from rnn_jax.decoding.ctc_model import LanguageModel as LanguageModel
+from rnn_jax.decoding.discriminator import Discriminator as Discriminator
+from rnn_jax.decoding.discriminator import DiscriminatorParams as DiscriminatorParams
 from rnn_jax.decoding.filters import Forbid as Forbid
 from rnn_jax.decoding.filters import MinP as MinP
 from rnn_jax.decoding.filters import Temperature as Temperature

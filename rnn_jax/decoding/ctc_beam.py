@@ -8,30 +8,18 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.decoding.base import Step
 from rnn_jax.decoding.beam import Beams
 from rnn_jax.decoding.beam_fusion import weighted
 from rnn_jax.decoding.beam_rows import full, merge, pick, pick_merged, repeat, split
 from rnn_jax.decoding.beam_rules import log_probabilities
-from rnn_jax.decoding.checks import check_count, check_range, check_step, check_tokens
+from rnn_jax.decoding.checks import check_count
 from rnn_jax.decoding.ctc_frames import check_frames, log_frames
+from rnn_jax.decoding.ctc_model import LanguageModel, check_model
 from rnn_jax.decoding.ctc_prefixes import Prefixes, first, grow
-from rnn_jax.decoding.penalties import check_weight
 from rnn_jax.drivers.common import cast_like
 from rnn_jax.ops.masks import select
-from rnn_jax.ops.types import batch_like, shard_like, vary_like
+from rnn_jax.ops.types import shard_like, vary_like
 from rnn_jax.typing import Params, State
-
-
-class LanguageModel(NamedTuple):
-    """A language model beside a CTC network, over the same classes (the blank's is not read)."""
-
-    step: Step
-    params: Params
-    state: State  # where to begin, leaves (*B, ...)
-    start: jax.Array  # (*B,) the token to feed first
-    weight: float = 0.5  # of its log-probabilities
-    end: int | None = None  # if given, the probability of ending there counts at last
 
 
 @dataclass(frozen=True)
@@ -118,7 +106,7 @@ def ctc_prefix_beam(
         raise ValueError(f"label_bonus={label_bonus!r} must be a finite number.")
     step, weight, end, model = None, 0.0, None, None
     if language_model is not None:
-        model = _check_model(language_model, batch_shape, logits)
+        model = check_model(language_model, batch_shape, logits)
         step, weight, end = language_model.step, language_model.weight, language_model.end
     search = _Search(
         beam_size,
@@ -136,35 +124,6 @@ def ctc_prefix_beam(
         return x.reshape(*x.shape[:-2], *batch_shape, num_best)
 
     return jax.tree.map(rows, beams)
-
-
-def _check_model(
-    model: LanguageModel, batch_shape: tuple[int, ...], logits: jax.Array
-) -> tuple[Params, State, jax.Array]:
-    """Params, state and start of a language model that fits, with one batch axis."""
-    check_weight("weight", model.weight)
-    start = check_tokens("start", model.start)
-    if start.shape != batch_shape:
-        raise ValueError(
-            f"the language model's start has shape {start.shape}, but logits has batch axes "
-            f"{batch_shape}: give one token for each row."
-        )
-    vocab_size = logits.shape[-1]
-    known = check_step(model.step, model.params, model.state, start)
-    if known != vocab_size:
-        raise ValueError(
-            f"the language model knows {known} tokens, but logits has {vocab_size} classes: both "
-            f"must know the same by the same numbers, the blank among them."
-        )
-    check_range("start", start, vocab_size)
-    if model.end is not None:
-        check_range("end", check_tokens("end", model.end), vocab_size)
-
-    def flat(x: Any) -> jax.Array:
-        x = jnp.asarray(x)
-        return batch_like(x.reshape(-1, *x.shape[len(batch_shape) :]), logits, 1)
-
-    return model.params, jax.tree.map(flat, model.state), flat(start)
 
 
 class _Carry(NamedTuple):

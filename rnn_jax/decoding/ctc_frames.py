@@ -57,3 +57,23 @@ def log_frames(logits: jax.Array, lengths: jax.Array | None, blank: int) -> jax.
     certain = jnp.where(classes == blank, jnp.zeros_like(frames), -jnp.inf)
     real = shard_like(length_mask(lengths, frames.shape[0])[..., None], frames[..., :1])
     return jnp.where(jnp.broadcast_to(real, frames.shape), frames, certain)
+
+
+def recur(factors: jax.Array, inputs: jax.Array) -> jax.Array:
+    """``x_t = factor_t (x_{t-1} + input_t)`` from x_0 = 0 in logarithms, (B, T) to (B, T + 1).
+
+    The first factor multiplies the first input, and so on; all steps at once, in log2 T rounds.
+
+    Example:
+        >>> half, ones = jnp.full((1, 3), jnp.log(0.5)), jnp.zeros((1, 3))
+        >>> (1000 * jnp.exp(recur(half, ones))).round().tolist()
+        [[0.0, 500.0, 750.0, 875.0]]
+    """
+
+    def join(
+        one: tuple[jax.Array, jax.Array], other: tuple[jax.Array, jax.Array]
+    ) -> tuple[jax.Array, jax.Array]:
+        return one[0] + other[0], jnp.logaddexp(one[1] + other[0], other[1])
+
+    x = jax.lax.associative_scan(join, (factors, factors + inputs), axis=1)[1]
+    return jnp.concatenate([jnp.full_like(x[:, :1], -jnp.inf), x], axis=1)

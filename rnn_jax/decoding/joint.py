@@ -15,7 +15,7 @@ from rnn_jax.decoding.base import Step
 from rnn_jax.decoding.beam_fusion import weighted
 from rnn_jax.decoding.beam_rows import full, merge, split
 from rnn_jax.decoding.beam_rules import log_probabilities
-from rnn_jax.decoding.ctc_frames import check_frames, log_frames
+from rnn_jax.decoding.ctc_frames import check_frames, log_frames, recur
 from rnn_jax.decoding.penalties import check_weight
 from rnn_jax.ops.linear import wider
 from rnn_jax.ops.masks import select
@@ -198,8 +198,8 @@ class _Joint:
         silent = _beside(frames[:, :, self.blank], token.shape[0])
         again = (state.written > 0) & (state.last == token)
         before = _before(state, jnp.broadcast_to(again[:, None], spoken.shape))
-        label = _recur(spoken, before)
-        blank = _recur(silent, label[:, :-1])
+        label = recur(spoken, before)
+        blank = recur(silent, label[:, :-1])
         prefix = jax.nn.logsumexp(spoken + before, axis=1)
         begun = state.written >= 0
         zero = jnp.zeros_like(prefix)
@@ -239,15 +239,3 @@ def _before(state: JointState, again: jax.Array) -> jax.Array:
     """Log-probability (B*K, T) of what is spelled before each frame, where a label may follow."""
     label, blank = state.label[:, :-1], state.blank[:, :-1]
     return jnp.where(again, blank, jnp.logaddexp(label, blank))
-
-
-def _recur(factors: jax.Array, inputs: jax.Array) -> jax.Array:
-    """``x_t = factor_t (x_{t-1} + input_t)`` from x_0 = 0 in logarithms, (B, T) to (B, T + 1)."""
-
-    def join(
-        one: tuple[jax.Array, jax.Array], other: tuple[jax.Array, jax.Array]
-    ) -> tuple[jax.Array, jax.Array]:
-        return one[0] + other[0], jnp.logaddexp(one[1] + other[0], other[1])
-
-    x = jax.lax.associative_scan(join, (factors, factors + inputs), axis=1)[1]
-    return jnp.concatenate([jnp.full_like(x[:, :1], -jnp.inf), x], axis=1)
