@@ -48,6 +48,9 @@ class Bidirectional:
             function of both outputs, (T, *B, O) and (T, *B, O'): one with a name, for two lambdas
             are never equal and a new one compiles anew.
         together: Run both directions in one loop: for two ``RNN`` of one cell by ``drivers.scan``.
+            On a CPU of 2 cores an LSTM of 32 units took 0.9 times as long so, forward and backward,
+            and one of 128 to 512 units 1.0 to 2.2 times, so it is off unless asked for. It is meant
+            for devices on which a small step costs its launch; there it is not measured.
 
     Raises:
         ValueError: If a layer cannot run from the end, or the two do not fit each other.

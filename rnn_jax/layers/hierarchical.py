@@ -28,7 +28,7 @@ class HierarchicalState(NamedTuple):
 
     lower: State
     upper: State
-    count: jax.Array  # (*B,) int32, steps done in the segment at hand
+    phase: jax.Array  # (*B,) int32, steps done in the segment at hand
 
 
 class HierarchicalInput(NamedTuple):
@@ -73,7 +73,7 @@ class Hierarchical:
         ... )
         >>> params = layer.init(jax.random.key(0))
         >>> out = layer.apply(params, jnp.ones((12, 2, 2)))
-        >>> out.ys.shape, out.state.upper.h.shape, out.state.count.tolist()
+        >>> out.ys.shape, out.state.upper.h.shape, out.state.phase.tolist()
         ((12, 2, 3), (2, 4), [2, 2])
 
     References:
@@ -209,16 +209,16 @@ class _Cell:
         lower, upper = self.layer.lower, self.layer.upper
         before = state.lower
         if self.layer.restart:
-            fresh = lower.initial_state(params.lower, state.count.shape)
+            fresh = lower.initial_state(params.lower, state.phase.shape)
             fresh = jax.tree.map(lambda new, old: new.astype(old.dtype), fresh, before)
-            before = select(state.count == 0, fresh, before)
+            before = select(state.phase == 0, fresh, before)
         x = join([z.x, upper.readout(params.upper, state.upper)])
         below = lower.step(params.lower, before, base.encode(lower, params.lower, x, z.lower))
-        count = state.count + 1
-        end = count == self.layer.period if z.end is None else z.end
+        phase = state.phase + 1
+        end = phase >= jnp.int32(self.layer.period or 0) if z.end is None else z.end
         y = lower.readout(params.lower, below)
         above = upper.step(params.upper, state.upper, base.encode(upper, params.upper, y, z.upper))
-        return HierarchicalState(below, select(end, above, state.upper), jnp.where(end, 0, count))
+        return HierarchicalState(below, select(end, above, state.upper), jnp.where(end, 0, phase))
 
     def readout(self, params: HierarchicalParams, state: HierarchicalState) -> jax.Array:
         return self.layer.lower.readout(params.lower, state.lower)

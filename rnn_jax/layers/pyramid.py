@@ -87,8 +87,8 @@ class Pyramid:
 
     @property
     def _factors(self) -> tuple[int, ...]:
-        is_tuple = isinstance(self.factor, tuple)
-        return self.factor if is_tuple else (self.factor,) * len(self.layers)
+        factor = self.factor
+        return factor if isinstance(factor, tuple) else (factor,) * len(self.layers)
 
     @property
     def input_size(self) -> int:

@@ -37,7 +37,10 @@ class Stack:
         dropout_per: "step" draws a mask for every step, "sequence" one for all steps (variational).
         order: "layer" runs one layer after the other. "wavefront" runs all at once, one loop of
             T + L - 1 steps in which layer k is k steps behind, equal cells as one batched product:
-            for ``RNN`` by ``drivers.scan`` alone. The results are equal.
+            for ``RNN`` by ``drivers.scan`` alone. The results are equal, but the gradient is plain
+            differentiation of the loop. On a CPU of 2 cores 4 LSTMs of 32 units took 0.9 times as
+            long forward and 1.05 times with the gradient, of 128 and 256 units 1.1 to 2.4 times: it
+            is meant for devices on which a small step costs its launch; there it is not measured.
 
     Raises:
         ValueError: If there is no layer, or a layer or a choice does not fit the others.

@@ -108,7 +108,9 @@ def _step(
     z = base.encode(cell, params, x, marks.noise)
     state = common.advance(cell, params, start, state, z, marks)
     y = cell.readout(params, state)
-    return state, select(marks.valid, y, jnp.zeros((), y.dtype))
+    if marks.valid is not None:
+        y = select(marks.valid, y, jnp.zeros((), y.dtype))
+    return state, y
 
 
 def _plans(

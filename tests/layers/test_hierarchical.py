@@ -51,7 +51,7 @@ def test_equals_a_double_loop(period: int | None, restart: bool):
         marks = ENDS[:length, row] if period is None else np.arange(1, length + 1) % period == 0
         want = by_hand(layer, params, XS[:length, row], list(np.flatnonzero(marks)))
         state = out.state
-        found = out.ys[:length, row], state.lower.h[row], state.upper.h[row], state.count[row]
+        found = out.ys[:length, row], state.lower.h[row], state.upper.h[row], state.phase[row]
         for have, expected in zip(found, want):
             np.testing.assert_allclose(have, expected, rtol=0, atol=1e-12)
         assert bool((out.ys[length:, row] == 0).all())
