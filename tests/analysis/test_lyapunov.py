@@ -72,7 +72,9 @@ def test_of_a_driven_network_equals_a_loop_in_numpy():
     params = jitter(cell.init(jax.random.key(0), jnp.float64), jax.random.key(1), 0.8)
     xs = 0.3 * jax.random.normal(jax.random.key(2), (40, 2, 2))
     start = np.linalg.qr(jax.random.normal(jax.random.key(0), (5, 5)))[0]
-    found = analysis.lyapunov_exponents(cell, params, xs, warmup=10)
+    names = ("warmup", "every")
+    run = jax.jit(analysis.lyapunov_exponents, static_argnums=0, static_argnames=names)
+    found = run(cell, params, xs, warmup=10)
     for row in range(2):
         h, q, growth = np.zeros(5), start, []
         for x in np.asarray(xs[:, row]):
@@ -80,7 +82,7 @@ def test_of_a_driven_network_equals_a_loop_in_numpy():
             q, r = np.linalg.qr(np.diag(1 - h**2) @ np.asarray(params.w_h).T @ q)
             growth.append(np.log(abs(np.diag(r))))
         np.testing.assert_allclose(found[row], np.mean(growth[10:], axis=0), rtol=1e-10)
-    in_blocks = analysis.lyapunov_exponents(cell, params, xs, warmup=10, every=5)
+    in_blocks = run(cell, params, xs, warmup=10, every=5)
     np.testing.assert_allclose(in_blocks, found, rtol=1e-8)
 
 
