@@ -180,6 +180,7 @@ def onward(params: CRFParams, before: Array) -> Array:
     return jnp.broadcast_to(before[..., None], shape) + jnp.broadcast_to(params.transitions, shape)
 
 
+@jax.jit
 def _log_partition(chain: Chain) -> Array:
     params, emissions, real = chain
     first = (emissions[0] + rows(params.start, emissions[0]),)
@@ -196,6 +197,7 @@ def _log_partition(chain: Chain) -> Array:
     return select(real[0], found, jnp.zeros((), found.dtype))
 
 
+@jax.jit
 def _score(chain: Chain, tags: Array) -> Array:
     """Score of tags (T, *B), clean on padding; 0 for a row without steps."""
     params, emissions, real = chain

@@ -1,6 +1,7 @@
 """Sequences of tags from a linear-chain CRF: the best one, or one drawn; and legal transitions."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -51,7 +52,7 @@ def crf_viterbi(params: CRFParams, emissions: jax.Array, *, lengths: Any = None)
         Viterbi, Error bounds for convolutional codes, 1967, doi:10.1109/TIT.1967.1054010.
     """
     chain = as_chain(params, emissions, lengths)
-    scores, offset = _filter(chain, lambda x: jnp.max(x, axis=-2))
+    scores, offset = _filter(chain, _best)
     last = scores[-1] + rows(chain.params.end, scores[-1])
     best = jnp.max(last, axis=-1) + offset
     best = jnp.where(logspace.is_zero(best), jnp.full_like(best, -jnp.inf), best)
@@ -82,11 +83,20 @@ def crf_sample(
         Array([0, 1], dtype=int32)
     """
     chain = as_chain(params, emissions, lengths)
-    scores, _ = _filter(chain, lambda x: logspace.log_sum_over(x, -2))
+    scores, _ = _filter(chain, _all)
     noise = jax.random.gumbel(key, scores.shape, scores.dtype)
     return _trace_back(chain, scores, shard_like(vary_like(noise, scores), scores))
 
 
+def _best(scores: Array) -> Array:
+    return jnp.max(scores, axis=-2)
+
+
+def _all(scores: Array) -> Array:
+    return logspace.log_sum_over(scores, -2)
+
+
+@partial(jax.jit, static_argnames="over_past")
 def _filter(chain: Chain, over_past: Callable[[Array], Array]) -> tuple[Array, Array]:
     """Scores (T, *B, V) of each tag after each step, lifted, and the last one's offset (*B,)."""
     params, emissions, real = chain
@@ -104,6 +114,7 @@ def _filter(chain: Chain, over_past: Callable[[Array], Array]) -> tuple[Array, A
     return jnp.concatenate([start[0][0][None], others]), offset
 
 
+@jax.jit
 def _trace_back(chain: Chain, scores: Array, noise: Array) -> Array:
     """From the last real step to the first the argmax given what follows; noise makes it a draw."""
     params, emissions, real = chain

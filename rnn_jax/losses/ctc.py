@@ -1,5 +1,6 @@
 """Connectionist temporal classification: labels without alignment (Graves et al. 2006)."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -91,6 +92,7 @@ def ctc_loss(
     return jnp.where(jnp.isinf(loss), jnp.zeros_like(loss), loss) if zero_infinity else loss
 
 
+@partial(jax.jit, static_argnames="blank")
 def _log_likelihood(
     logits: Array, labels: Array, real: Array, label_lengths: Array, blank: int
 ) -> Array:

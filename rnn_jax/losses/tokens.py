@@ -1,6 +1,7 @@
 """Cross entropy of tokens: one prediction at every step."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ from rnn_jax.losses.sums import Sum, check_probability, tally
 from rnn_jax.ops.linear import wider
 from rnn_jax.ops.masks import select
 from rnn_jax.ops.types import vary_like
-from rnn_jax.typing import Params
+from rnn_jax.typing import Array, Params
 
 
 def token_losses(
@@ -70,10 +71,26 @@ def token_losses(
         )
     real = real_steps(logits[..., 0], lengths, mask)
     labels, good = as_labels(labels, real, num_classes)
+    plain = isinstance(label_smoothing, (int, float)) and label_smoothing == 0
+    return _token_losses(logits, labels, real, good, label_smoothing, prior, plain)
+
+
+@partial(jax.jit, static_argnames="plain")
+def _token_losses(
+    logits: Array,
+    labels: Array,
+    real: Array,
+    good: Array,
+    label_smoothing: Any,
+    prior: Any,
+    plain: bool,
+) -> Array:
+    """All clean but for the padding of the logits; ``plain``: nothing is smoothed."""
     logits = below_zero(select(real, logits, jnp.zeros((), logits.dtype)))
     log_total = jax.nn.logsumexp(logits, axis=-1)
     loss = log_total - at(logits, labels)
-    if not isinstance(label_smoothing, (int, float)) or label_smoothing > 0:
+    if not plain:
+        label_smoothing = jnp.asarray(label_smoothing).astype(loss.dtype)
         if prior is None:
             spread = log_total - jnp.mean(logits, axis=-1)
         else:

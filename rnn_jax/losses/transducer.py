@@ -1,5 +1,6 @@
 """The transducer's loss (RNN-T): alignments that may write several labels at one frame."""
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -84,8 +85,7 @@ def transducer_loss(
     real = jnp.logical_and(*jnp.broadcast_arrays(at_frame, at_place))
     real = shard_like(real, logits[..., 0])
     logits = logspace.finite(select(real, logits, jnp.zeros((), logits.dtype)))
-    log_blank, log_label = _emissions(logits, labels, real, written, blank)
-    found = _log_likelihood(log_blank, log_label, frames, written)
+    found = _log_likelihood(logits, labels, real, frames, written, blank)
     return logspace.negative_log(found, jnp.all(good, axis=0))
 
 
@@ -122,7 +122,11 @@ def _diagonals(x: Array) -> Array:
     return jnp.moveaxis(skewed, 0, -1)
 
 
-def _log_likelihood(log_blank: Array, log_label: Array, frames: Array, written: Array) -> Array:
+@partial(jax.jit, static_argnames="blank")
+def _log_likelihood(
+    logits: Array, labels: Array, real: Array, frames: Array, written: Array, blank: int
+) -> Array:
+    log_blank, log_label = _emissions(logits, labels, real, written, blank)
     num_steps, num_places, *rows = log_blank.shape
     batch, dtype = tuple(rows), log_blank.dtype
     like = log_blank[0]  # (U + 1, *B)

@@ -58,50 +58,75 @@ def test_equals_enumeration(params):
         assert not tags[length:, row].any()
 
 
+def counts(sequence, length):
+    """What the score is a scalar product with: emissions, transitions, starts, ends."""
+    sequence = [int(tag) for tag in sequence[:length]]
+    found = np.zeros((4, TAGS)), np.zeros((TAGS, TAGS)), np.zeros(TAGS), np.zeros(TAGS)
+    for t, tag in enumerate(sequence):
+        found[0][t, tag] += 1
+    for pair in zip(sequence, sequence[1:]):
+        found[1][pair] += 1
+    if sequence:
+        found[2][sequence[0]] += 1
+        found[3][sequence[-1]] += 1
+    return found
+
+
 def test_likelihood_and_its_gradient_equal_enumeration():
+    """The gradient: what the tags count, minus what all sequences count on average."""
     tags = np.array([[0, 2, 1, -1], [2, 0, -1, 9], [1, -1, 9, 9], [1, -1, 9, 9]])
 
     def total(params, emissions):
         found = losses.crf_log_likelihood(params, emissions, tags, lengths=LENGTHS)
         return found.sum(), found
 
-    def expected(params, emissions):
-        values = []
-        for row, length in enumerate(LENGTHS[:3]):
-            scores = [
-                _score(params, emissions[:, row], sequence) for sequence in paths(length, TAGS)
-            ]
-            own = _score(params, emissions[:, row], tags[:length, row])
-            values.append(own - jax.nn.logsumexp(jnp.stack(scores)))
-        return sum(values), jnp.stack(values)
-
-    def _score(params, emissions, sequence):
-        sequence = [int(tag) for tag in sequence]
-        found = params.start[sequence[0]] + params.end[sequence[-1]]
-        found = found + sum(emissions[t, tag] for t, tag in enumerate(sequence))
-        return found + sum(params.transitions[a, b] for a, b in zip(sequence, sequence[1:]))
-
-    gradient, found = jax.grad(total, (0, 1), has_aux=True)(PARAMS, jnp.asarray(POISONED))
-    d_expected, values = jax.grad(expected, (0, 1), has_aux=True)(PARAMS, jnp.asarray(EMISSIONS))
-    np.testing.assert_allclose(found, [*values, 0], atol=1e-13)
-    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-13), gradient, d_expected)
+    (d_params, d_emissions), found = jax.jit(jax.grad(total, (0, 1), has_aux=True))(
+        PARAMS, POISONED
+    )
+    expected = [np.zeros((TAGS, TAGS)), np.zeros(TAGS), np.zeros(TAGS)]
+    for row, length in enumerate(LENGTHS):
+        sequences, scores = enumerated(PARAMS, row)
+        p = np.exp(scores) / np.exp(scores).sum()
+        own = tuple(tags[:length, row].tolist())
+        np.testing.assert_allclose(found[row], np.log(p[sequences.index(own)]), atol=1e-13)
+        difference = [
+            mine - sum(q * each for q, each in zip(p, others))
+            for mine, *others in zip(
+                counts(own, length), *(counts(sequence, length) for sequence in sequences)
+            )
+        ]
+        np.testing.assert_allclose(d_emissions[:, row], difference[0], atol=1e-13)
+        expected = [a + b for a, b in zip(expected, difference[1:])]
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-13), tuple(d_params), tuple(expected)
+    )
 
 
 def test_what_is_forbidden_has_no_probability_and_no_gradient():
-    def loss(params, emissions):
-        return losses.crf_log_likelihood(params, emissions, tags)
-
     tags = np.array([[0, 2], [1, 0]])  # the first goes 0 -> 1
-    value, back = jax.vjp(loss, FORBIDDEN, jnp.asarray(EMISSIONS[:2, :2]))
+    emissions = jnp.asarray(EMISSIONS[:2, :2])
+
+    @jax.jit
+    def likelihood(params):
+        value, back = jax.vjp(lambda p, e: losses.crf_log_likelihood(p, e, tags), params, emissions)
+        return value, back(jnp.ones(2))
+
+    @jax.jit
+    def everything(params):
+        return (
+            losses.crf_log_partition(params, emissions),
+            losses.crf_viterbi(params, emissions).score,
+            losses.crf_marginals(params, emissions),
+        )
+
+    value, gradient = likelihood(FORBIDDEN)
     assert value[0] == -jnp.inf and np.isfinite(value[1])
-    gradient = back(jnp.ones(2))
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(gradient))
     assert gradient[0].transitions[0, 1] == 0 and not gradient[1][:, 0].any()
     nothing = PARAMS._replace(start=jnp.full(3, -jnp.inf))
-    assert (losses.crf_log_likelihood(nothing, EMISSIONS[:2, :2], tags) == -jnp.inf).all()
-    assert (losses.crf_log_partition(nothing, EMISSIONS) == -jnp.inf).all()
-    assert (losses.crf_viterbi(nothing, EMISSIONS).score == -jnp.inf).all()
-    assert not losses.crf_marginals(nothing, EMISSIONS).any()
+    assert (likelihood(nothing)[0] == -jnp.inf).all()
+    partition, best, marginals = everything(nothing)
+    assert (partition == -jnp.inf).all() and (best == -jnp.inf).all() and not marginals.any()
 
 
 def test_ties_go_to_the_lowest_tag():
@@ -123,6 +148,7 @@ def test_drawn_sequences_have_their_probabilities(optimized):
     assert ((counts - expected) ** 2 / expected).sum() < 61.7
 
 
+@pytest.mark.slow
 def test_float32_over_many_steps(optimized):
     random = np.random.default_rng(1)
     emissions = jnp.asarray(random.standard_normal((200, 2, 9)) * 3, jnp.bfloat16)

@@ -28,6 +28,7 @@ def expected():
 def test_states_equal_numpy_whatever_the_padding():
     poisoned = jnp.asarray(np.where(REAL[..., None], HS, np.nan))
     for penalty, mean in zip(PENALTIES, expected()):
+        penalty = jax.jit(penalty)
         found = penalty(poisoned, lengths=LENGTHS)
         np.testing.assert_allclose(found.mean, mean, rtol=1e-13)
         gradient = jax.grad(lambda hs, f=penalty: f(hs, mask=jnp.asarray(REAL)).mean)(poisoned)

@@ -68,7 +68,7 @@ def under_pmap(params, xs, labels, lengths):
     return mapped(params, *split, lengths.reshape(NUM_DEVICES, -1))
 
 
-@pytest.mark.parametrize("run", [under_shard_map, under_pmap])
+@pytest.mark.parametrize("run", [under_shard_map, pytest.param(under_pmap, marks=pytest.mark.slow)])
 def test_shares_sum_to_the_gradient_of_one_device(run):
     arguments = setup()
     expected = jax.jit(windows, static_argnums=4)(*arguments, lambda count: count)
@@ -78,6 +78,7 @@ def test_shares_sum_to_the_gradient_of_one_device(run):
     )
 
 
+@pytest.mark.slow
 def test_sums_add_up_over_a_mesh_axis():
     """``psum`` of a Sum is the Sum of the whole, from which mean and perplexity follow."""
     logits, labels = draw(jnp.zeros((6, NUM_DEVICES, CLASSES)), 0), setup()[2]

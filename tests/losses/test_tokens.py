@@ -109,7 +109,7 @@ def test_forbidden_tokens_and_labels_unknown_while_tracing():
     assert mean == jnp.inf and not gradient[2, 1].any() and np.isfinite(gradient).all()
 
 
-@pytest.mark.parametrize("chunk_size", [1, 2, 5, 9])
+@pytest.mark.parametrize("chunk_size", [2, 9])
 def test_chunked_equals_whole(chunk_size):
     hs, w = RANDOM.standard_normal((5, 4, 3)), jnp.asarray(RANDOM.standard_normal((3, 6)))
     hs[~REAL] = np.nan

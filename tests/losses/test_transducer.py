@@ -88,6 +88,7 @@ def test_equals_enumeration(blank):
         np.testing.assert_allclose(gradient[:n, :size, i], d_logits, atol=1e-14)
 
 
+@pytest.mark.slow
 def test_float32_and_bfloat16_over_many_steps(optimized):
     random = np.random.default_rng(1)
     logits = jnp.asarray(random.standard_normal((80, 21, 2, 6)) * 3, jnp.bfloat16)
