@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells import base
+from rnn_jax.ops.checks import check_lengths
+from rnn_jax.ops.checks import known as known
 from rnn_jax.typing import Params, State
 
 
@@ -149,16 +151,6 @@ def _form(state: State) -> str:
     return f"{type(state).__name__}({', '.join(names)})"
 
 
-def known(x: Any) -> bool:
-    """Whether the values can be read here: no tracer, and no part of it on another host.
-
-    Example:
-        >>> known(jnp.ones(2)), bool(jax.jit(known)(jnp.ones(2)))
-        (True, False)
-    """
-    return not isinstance(x, jax.core.Tracer) and getattr(x, "is_fully_addressable", True)
-
-
 def check_marks(
     shape: tuple[int, ...],
     lengths: jax.Array | None,
@@ -176,24 +168,7 @@ def check_marks(
         >>> check_marks((5, 2), jnp.array([5, 0]), None, None)
     """
     if lengths is not None:
-        if jnp.shape(lengths) != shape[1:]:
-            raise ValueError(
-                f"lengths has shape {jnp.shape(lengths)}, but xs has batch axes {shape[1:]}: "
-                "give one length for each row."
-            )
-        if not jnp.issubdtype(jnp.result_type(lengths), jnp.integer):
-            raise ValueError(
-                f"lengths has dtype {jnp.result_type(lengths)}: give whole numbers of steps, "
-                f"lengths.astype(jnp.int32)."
-            )
-        if known(lengths):
-            with jax.ensure_compile_time_eval():
-                low, high = int(jnp.min(lengths)), int(jnp.max(lengths))
-            if low < 0 or high > shape[0]:
-                raise ValueError(
-                    f"lengths go from {low} to {high}, but xs has {shape[0]} steps: lengths must "
-                    f"lie in 0..{shape[0]}."
-                )
+        check_lengths(lengths, shape)
     for name, marks in (("mask", mask), ("reset", reset)):
         if marks is None:
             continue

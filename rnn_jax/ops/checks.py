@@ -26,11 +26,11 @@ def check_sizes(owner: Any) -> None:
             )
 
 
-def is_known(x: jax.Array) -> bool:
+def known(x: jax.Array) -> bool:
     """Whether the values can be read here: no tracer, and no part of it on another host.
 
     Example:
-        >>> is_known(jnp.ones(2)), jax.jit(lambda x: is_known(x))(jnp.ones(2)).item()
+        >>> known(jnp.ones(2)), jax.jit(lambda x: known(x))(jnp.ones(2)).item()
         (True, False)
     """
     return not isinstance(x, jax.core.Tracer) and getattr(x, "is_fully_addressable", True)
@@ -57,7 +57,7 @@ def check_lengths(lengths: jax.Array, shape: tuple[int, ...], what: str = "xs") 
             f"lengths has dtype {jnp.result_type(lengths)}: give whole numbers of steps, "
             f"lengths.astype(jnp.int32)."
         )
-    if is_known(lengths):
+    if known(lengths):
         with jax.ensure_compile_time_eval():
             low, high = int(jnp.min(lengths)), int(jnp.max(lengths))
         if low < 0 or high > shape[0]:

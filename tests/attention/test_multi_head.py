@@ -55,10 +55,9 @@ def test_causal_self_attention_equals_torch(source):
     assert_close(gradient, g["d_queries"])
 
 
-@pytest.mark.parametrize("causal", [False, True])
-def test_the_layer_keeps_padding_and_sequences_apart(causal):
-    kind = attention.MultiHead(query_size=4, memory_size=4, num_heads=2, head_size=3, bias=True)
-    layer = layers.SelfAttention(attention=kind, causal=causal)
+def test_the_layer_keeps_padding_and_sequences_apart():
+    kind = attention.MultiHead(query_size=4, memory_size=4, num_heads=2, head_size=3)
+    layer = layers.SelfAttention(attention=kind)
     params = draw(jax.eval_shape(layer.init, jax.random.key(0)), 0)
     xs, lengths = draw(jnp.zeros((5, 3, 4)), 1), np.array([5, 0, 3])
     real = np.arange(5)[:, None] < lengths
