@@ -53,11 +53,8 @@ class Captioner(nnx.Module):
         >>> images, captions = jnp.ones((2, 8, 8, 3)), jnp.array([[5, 6, 2], [3, 2, 0]])
         >>> model.loss(images, captions, lengths=jnp.array([3, 2])).count.item()
         5
-        >>> found = model.caption(images, max_length=4, beam_size=2)
-        >>> found.tokens.shape
+        >>> model.caption(images, max_length=4).tokens.shape  # beam_size=5 for a beam
         (2, 4)
-        >>> model.alignments(images, found.tokens).shape
-        (2, 4, 4)
 
     References:
         Karpathy and Fei-Fei, Deep visual-semantic alignments for generating image descriptions,

@@ -89,11 +89,9 @@ class DecoderConfig:
                 made[0] = cells.Context(cell=made[0], context_size=self.context_size)
             rnns = tuple(layers.RNN(cell=cell) for cell in made)
             return layers.Stack(layers=rnns, dropout=self.dropout, dropout_per="sequence")
-        if self.dropout:
-            above = (cells.VariationalDropout(cell=c, input_rate=self.dropout) for c in made[1:])
-            made = [made[0], *above]
+        above = (cells.VariationalDropout(cell=c, input_rate=self.dropout) for c in made[1:])
         attentive = cells.Attentive(
-            cell=cells.Stacked(cells=tuple(made)),
+            cell=cells.Stacked(cells=(made[0], *above)),
             attention=mechanism,
             order=self.order,
             attentional_size=self.vector_size,

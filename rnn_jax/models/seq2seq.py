@@ -51,11 +51,9 @@ class Seq2Seq(nnx.Module):
         >>> loss = model.loss(source, target, source_lengths=lengths, target_lengths=target_lengths)
         >>> loss.count.item()
         6
-        >>> found = model.translate(source, lengths, max_length=5, beam_size=3)
+        >>> found = model.translate(source, lengths, max_length=5)  # beam_size=5 for a beam
         >>> found.tokens.shape, found.scores.shape
         ((2, 5), (2,))
-        >>> model.alignments(source, found.tokens, source_lengths=lengths).shape
-        (2, 5, 3)
 
     References:
         Sutskever, Vinyals and Le, Sequence to sequence learning with neural networks, 2014,

@@ -1,0 +1,246 @@
+"""The translator learns sentences by heart, and is what its papers' equations say."""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from rnn_jax import attention, cells, decoding
+from rnn_jax.models import Seq2Seq, Seq2SeqConfig, take_apart
+from rnn_jax.models.bridges import Bridge, carry_last, check_bridge
+from rnn_jax.models.search import _search
+from tests.models.training import fit
+
+SOURCE, SOURCE_LENGTHS = jnp.array([[3, 4, 5, 6], [6, 3, -1, -1], [5, 4, 3, -1]]), [4, 2, 3]
+TARGET, TARGET_LENGTHS = (
+    jnp.array([[6, 5, 3, 4, 2], [3, 2, -1, -1, -1], [5, 5, 2, -1, -1]]),
+    [5, 2, 3],
+)
+LENGTHS = {"source_lengths": jnp.array(SOURCE_LENGTHS), "target_lengths": jnp.array(TARGET_LENGTHS)}
+SIZES = {"source_vocab_size": 7, "target_vocab_size": 8, "embedding_size": 6, "hidden_size": 10}
+ADDITIVE = partial(attention.Additive, score_size=6)
+
+
+def make(seed: int = 0, **options) -> Seq2Seq:
+    return Seq2Seq(Seq2SeqConfig(**(SIZES | options)), rngs=nnx.Rngs(seed))
+
+
+def stirred(model):
+    """The model apart, its parameters moved off zero and one."""
+    pure, params = take_apart(model)
+    leaves, treedef = jax.tree.flatten(params)
+    rng = np.random.default_rng(0)
+    leaves = [leaf + 0.3 * rng.standard_normal(leaf.shape).astype("float32") for leaf in leaves]
+    return pure, jax.tree.unflatten(treedef, leaves)
+
+
+def nats(logits, targets):
+    """-ln p of each target, the slow way."""
+    logits = np.asarray(logits, np.float64)
+    log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    return -np.take_along_axis(log_p, np.asarray(targets)[..., None], -1)[..., 0]
+
+
+RECIPES = {
+    "sutskever": {
+        "cell": cells.LSTM, "bidirectional": False, "reverse_source": True, "bridge": "last",
+        "feed": False, "hidden_size": 16,
+    },
+    "recipe": {"attention": ADDITIVE, "tied": True, "dropout": 0.05},
+    "luong": {
+        "cell": cells.LSTM, "attention": attention.General, "order": "after", "bridge": "mean",
+        "num_decoder_layers": 2,
+    },
+    "cho": {"bridge": "zero", "tied": True, "hidden_size": 16},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["sutskever", "recipe", *(pytest.param(n, marks=pytest.mark.slow) for n in ("luong", "cho"))],
+)
+def test_it_learns_three_sentences_by_heart_and_translates_them(name):
+    model, loss = fit(
+        make(**RECIPES[name]), lambda m, key: m.loss(SOURCE, TARGET, key=key, **LENGTHS), 150, 0.03
+    )
+    assert loss < 0.05
+    beam_size = 1 if name == "sutskever" else 3
+    found = model.translate(
+        SOURCE, SOURCE_LENGTHS, max_length=6, beam_size=beam_size,
+        length_penalty=None if beam_size == 1 else decoding.GNMT(0.6),
+    )  # fmt: skip
+    assert found.lengths.tolist() == TARGET_LENGTHS
+    for row, length in enumerate(TARGET_LENGTHS):
+        assert (found.tokens[row, :length] == TARGET[row, :length]).all()
+        assert (found.tokens[row, length:] == 2).all()
+    assert (found.scores < 0).all() and (found.scores > -0.5).all()
+    if name == "recipe":
+        weights = model.alignments(SOURCE, TARGET, **LENGTHS)
+        for row, (length, steps) in enumerate(zip(SOURCE_LENGTHS, TARGET_LENGTHS)):
+            np.testing.assert_allclose(weights[row, :steps].sum(-1), 1, rtol=1e-5)
+            assert (weights[row, :, length:] == 0).all()
+
+
+def test_it_is_what_the_equations_say():
+    """Bahdanau's order over an encoder of both directions that reads the source reversed."""
+    options = {"cell": cells.Elman, "attention": ADDITIVE, "tied": True, "reverse_source": True}
+    model = make(label_smoothing=0.2, **options)
+    pure, params = stirred(model)
+
+    @jax.jit
+    def run(params, key):
+        model = pure(params)
+        inputs = model.target_inputs(TARGET)
+        logits = model(SOURCE, inputs, **LENGTHS)
+        plain, smooth = (model.loss(SOURCE, TARGET, key=k, **LENGTHS) for k in (None, key))
+        return logits, model.alignments(SOURCE, TARGET, **LENGTHS), plain, smooth
+
+    logits, weights, plain, smooth = run(params, jax.random.key(0))
+    p = jax.tree.map(lambda leaf: np.asarray(leaf, np.float64), nnx.to_pure_dict(params))
+    encoder, decoder = p["encoder"], p["decoder"]["layer"]["params"]
+    forward, backward = encoder["layers"]["params"][0].values()
+    inner, additive = decoder["cell"][0], decoder["attention"]
+    table = p["decoder"]["embedding"]["embedding"]
+
+    def elman(w, xs, h):
+        hs = []
+        for x in xs:
+            h = np.tanh(x @ w["w_x"] + h @ w["w_h"] + w["b"])
+            hs.append(h)
+        return hs
+
+    total, spread = 0.0, 0.0
+    for row, (length, steps) in enumerate(zip(SOURCE_LENGTHS, TARGET_LENGTHS)):
+        xs = encoder["embedding"]["embedding"][np.asarray(SOURCE[row, :length])][::-1]
+        ahead = elman(forward, xs, np.zeros(10))
+        behind = elman(backward, xs[::-1], np.zeros(10))[::-1]
+        memory = np.concatenate([ahead, behind], -1)[::-1]
+        last = np.concatenate([ahead[-1], behind[0]])
+        s = np.tanh(last @ p["bridge"]["map"]["kernel"] + p["bridge"]["map"]["bias"])
+        words = [1, *TARGET[row, : steps - 1].tolist()]
+        for t, word in enumerate(words):
+            scores = np.tanh(memory @ additive["w_k"] + s @ additive["w_q"] + additive["b"])
+            alpha = np.exp(scores @ additive["v"])
+            alpha /= alpha.sum()
+            (s,) = elman(inner, [np.concatenate([table[word], alpha @ memory])], s)
+            a = np.tanh(np.concatenate([alpha @ memory, s]) @ decoder["w_c"])
+            expected = a @ table.T + p["decoder"]["bias"]
+            np.testing.assert_allclose(logits[row, t], expected, atol=2e-5)
+            np.testing.assert_allclose(weights[row, t, :length], alpha, atol=1e-5)
+            total += nats(expected, TARGET[row, t])
+            spread += np.mean([nats(expected, v) for v in range(8)])
+    assert plain.count == 10
+    np.testing.assert_allclose(plain.total, total, rtol=1e-5)
+    np.testing.assert_allclose(smooth.total, 0.8 * total + 0.2 * spread, rtol=1e-5)
+
+
+def test_padding_steps_and_scheduled_sampling_change_nothing():
+    options = {"num_decoder_layers": 2, "order": "after", "attention": attention.General}
+    pure, params = stirred(make(reverse_source=True, **options))
+
+    @jax.jit
+    def loss_and_gradient(params, *batch):
+        def loss(params):
+            found = pure(params).loss(*batch[:2], source_lengths=batch[2], target_lengths=batch[3])
+            return found.total
+
+        return jax.value_and_grad(loss)(params)
+
+    lengths = [jnp.array(n[1:2]) for n in (SOURCE_LENGTHS, TARGET_LENGTHS)]
+    padded = loss_and_gradient(params, SOURCE[1:2], TARGET[1:2], *lengths)
+    alone = loss_and_gradient(params, SOURCE[1:2, :2], TARGET[1:2, :2], *lengths)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), padded, alone)
+
+    @jax.jit
+    def both_ways(params, rate):
+        model = pure(params)
+        inputs = model.target_inputs(TARGET)
+        state = model.start(SOURCE, LENGTHS["source_lengths"])
+        _, stepped = decoding.scheduled_sampling(
+            pure.step, params, state, inputs.T, rate=rate, key=jax.random.key(0),
+            lengths=LENGTHS["target_lengths"],
+        )  # fmt: skip
+        return jnp.moveaxis(model(SOURCE, inputs, **LENGTHS), 1, 0), stepped
+
+    teacher, stepped = both_ways(params, 0.0)
+    for row, length in enumerate(TARGET_LENGTHS):
+        np.testing.assert_allclose(stepped[:length, row], teacher[:length, row], atol=1e-5)
+    _, own = both_ways(params, 1.0)
+    np.testing.assert_allclose(own[0], teacher[0], atol=1e-5)
+    assert (abs(own[1:] - teacher[1:]) > 1e-3).any()
+
+
+def test_equal_models_and_shapes_are_compiled_once():
+    options = {"attention": ADDITIVE, "hidden_size": 4}
+    one = make(**options).translate(SOURCE, SOURCE_LENGTHS, max_length=3)
+    count = _search._cache_size()
+    other = make(1, **options).translate(SOURCE[::-1], SOURCE_LENGTHS[::-1], max_length=3)
+    assert _search._cache_size() == count
+    assert (one.scores != other.scores).any()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"bridge": "last", "decoder_size": 20, "num_encoder_layers": 2},
+        {"attention": attention.General, "order": "after", "feed": False, "bridge": "zero"},
+        {"attention": partial(attention.MultiHead, num_heads=2, head_size=3), "tied": True},
+        {"cell": cells.SLSTM, "attention": partial(attention.Concat, score_size=3)},
+        {"cell": cells.MinGRU, "num_decoder_layers": 2, "dropout": 0.1},
+    ],
+)
+def test_choices_fit_together(options):
+    pure, params = take_apart(make(**options))
+
+    def run(params, key):
+        model = pure(params)
+        loss = model.loss(SOURCE, TARGET, key=key, **LENGTHS)
+        return loss, model.step(model.start(abs(SOURCE)), SOURCE[:, 0])[1]
+
+    loss, logits = jax.eval_shape(jax.jit(run), params, jax.random.key(0))
+    assert loss.total.shape == () and logits.shape == (3, 8)
+
+
+def test_bridges_carry_hidden_state_and_memory():
+    lstm = cells.LSTM(input_size=2, hidden_size=2)
+    ends = [cells.LSTMState(*jnp.arange(4.0).reshape(2, 1, 2) + k) for k in (0, 10, 20, 30)]
+    wide = cells.LSTM(input_size=2, hidden_size=4)
+    start = wide.initial_state(wide.init(jax.random.key(0)), (1,))
+    (state,) = carry_last([(ends[0], ends[1]), (ends[2], ends[3])], [start], [wide])
+    assert state.h.tolist() == [[20, 21, 30, 31]] and state.c.tolist() == [[22, 23, 32, 33]]
+
+    bridge, v = Bridge(3, [lstm, lstm], rngs=nnx.Rngs(0)), jnp.array([[1.0, -2.0, 0.5]])
+    low, high = bridge(v, [ends[0], ends[1]])
+    expected = np.tanh(np.asarray(v) @ np.asarray(bridge.map.kernel[...]))[0]
+    found = jnp.concatenate([low.h, low.c, high.h, high.c], -1)[0]
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+    counted = cells.TimeIndex(cell=cells.GRU(input_size=3, hidden_size=2))
+    begin = counted.initial_state(counted.init(jax.random.key(0)), (1,))
+    (state,) = Bridge(3, [counted], rngs=nnx.Rngs(0))(v, [begin])
+    assert (state.t == begin.t).all(), "a counter is not carried"
+
+
+def test_bad_input_is_named():
+    with pytest.raises(ValueError, match=r'bridge="last": layer 0 of the decoder.*hidden_size=2'):
+        make(bridge="last")
+    with pytest.raises(ValueError, match="each of the 2 decoder layers .* 1 encoder layers"):
+        make(bridge="last", num_decoder_layers=2)
+    with pytest.raises(ValueError, match=r"bridge must be one of .* got 'first'"):
+        check_bridge("first", [], [], 1)
+    with pytest.raises(ValueError, match="nothing of the source reaches the decoder"):
+        make(bridge="zero", feed=False)
+    with pytest.raises(ValueError, match="end must be one of the vocabulary, 0..7, got 8"):
+        make(end=8)
+    model = make(hidden_size=4)
+    with pytest.raises(ValueError, match="source holds 7, but the vocabulary has 7 entries"):
+        model.translate(jnp.array([[7]]), max_length=3)
+    with pytest.raises(ValueError, match="lengths go from 5 to 5, but source has 4 steps"):
+        model.translate(SOURCE[:1], jnp.array([5]), max_length=3)
+    with pytest.raises(ValueError, match="beam_size is 1"):
+        model.translate(SOURCE[:1], max_length=3, length_penalty=decoding.GNMT())
+    with pytest.raises(ValueError, match="the model has no attention"):
+        model.alignments(SOURCE, TARGET)
