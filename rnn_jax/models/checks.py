@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.ops.checks import is_known
+from rnn_jax.ops.checks import known
 
 
 def check_rates(config: Any) -> None:
@@ -49,7 +49,7 @@ def check_tokens(
             f"{name} has shape {tokens.shape} and dtype {tokens.dtype}: give whole numbers {axes}, "
             "one row for each sequence."
         )
-    if vocab_size is None or not tokens.size or not is_known(tokens):
+    if vocab_size is None or not tokens.size or not known(tokens):
         return
     with jax.ensure_compile_time_eval():  # known values may be met inside a trace
         low, high = int(tokens.min()), int(tokens.max())
