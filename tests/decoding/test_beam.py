@@ -1,4 +1,4 @@
-"""Beam search: exhaustive when wide, greedy when narrow, and stopped early only when it may."""
+"""Beam search: exhaustive when wide, greedy when narrow."""
 
 from functools import partial
 
@@ -132,56 +132,6 @@ def test_narrow_beam_keeps_state_and_tokens_together():
             jax.tree.map(lambda x: x[..., row, :], beams),  # noqa: B023
             jax.tree.map(lambda x: x[..., 0, :], alone),
         )
-
-
-def chain(params, state, token):
-    """1 then end costs 1.0; 2, five tokens in all and end cost 1.3."""
-    return state + 1, params[state, token]
-
-
-def chain_table():
-    def row(costs):
-        rest = np.log(-np.expm1(np.logaddexp.reduce([-c for c in costs.values()])))
-        spread = rest - np.log(6 - len(costs))
-        return [-costs[v] if v in costs else spread for v in range(6)]
-
-    plain = [0.0] * 6
-    table = [[plain] * 6 for _ in range(6)]
-    table[0][0] = row({1: 0.5, 2: 0.95})
-    table[1][1] = row({0: 0.5})
-    for time, token in enumerate((2, 3, 4, 5, 3), start=1):
-        table[time][token] = row({0 if time == 5 else (3, 4, 5, 3)[time - 1]: 0.07})
-    return jnp.array(table)
-
-
-def test_longer_sequence_wins_where_the_first_to_end_would_have_lost():
-    """n = 2 of log p -1.0 scores -0.857; n = 6 of log p -1.3 scores -0.709."""
-    run = partial(decoding.beam_search, chain, chain_table(), jnp.zeros(1, int), beam_size=2)
-    run = partial(run, start=0, end=0, max_length=6, length_penalty=decoding.GNMT(1.0))
-    first, safe = run(early_stop="first"), run()
-    assert first.tokens[:, 0, 0].tolist() == [1, 0, 0, 0, 0, 0]
-    assert safe.tokens[:, 0, 0].tolist() == [2, 3, 4, 5, 3, 0]
-    np.testing.assert_allclose(first.scores[0, 0], -6 / 7, rtol=1e-12)
-    np.testing.assert_allclose(safe.scores[0, 0], -1.3 * 6 / 11, rtol=1e-12)
-
-
-def test_safe_stop_is_early():
-    """One step is enough where an ended sequence has nearly all of the probability."""
-    table = jnp.full((3,), -20.0).at[cases.END].set(0.0)
-    steps = []
-
-    def step(params, state, token):
-        jax.debug.callback(lambda _: steps.append(1), state[0], ordered=True)
-        return state, jnp.broadcast_to(params, (*token.shape, 3))
-
-    for stop, most in (("safe", 2), ("never", 8)):
-        steps.clear()
-        decoding.beam_search(
-            step, table, jnp.zeros(2), beam_size=2, start=1, end=cases.END, max_length=8,
-            length_penalty=decoding.GNMT(1.0), early_stop=stop, chunk=1,
-        )  # fmt: skip
-        jax.effects_barrier()
-        assert len(steps) <= most and (stop == "safe" or len(steps) == most)
 
 
 def test_backtrack_equals_tensorflow_addons_gather_tree():
