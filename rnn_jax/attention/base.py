@@ -7,7 +7,8 @@
 A mechanism is a frozen dataclass of sizes and choices, like a cell. The memory is a plain tree
 whose leaves have the batch axes first, so that a beam search repeats and gathers it like any state.
 
-A mechanism that draws (monotonic noise, a hard choice) has a method ``noise(params, memory, key,
+A mechanism of several heads has ``weight_heads`` = (N,), the axes of its weights before the places.
+One that draws (monotonic noise, a hard choice) has a method ``noise(params, memory, key,
 shape)`` with leaves (*shape, ...), shape = (T, *B); ``attend`` takes one step of it as its last
 argument. Without noise it computes what it computes in evaluation.
 """

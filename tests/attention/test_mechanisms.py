@@ -73,6 +73,9 @@ KINDS: dict[str, tuple[Any, Any, bool]] = {
         False,
     ),
 }
+# Variants of one of the above, by the same code but for a line.
+SLOW = {"scaled", "normalised", "cumulative", "local_p of the paper", "monotonic hard"}
+NAMES = [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in KINDS]
 STEPS, SPACE, ROWS = 3, 5, 3
 LENGTHS = np.array([5, 0, 3])
 REAL = np.arange(SPACE)[:, None] < LENGTHS
@@ -115,7 +118,7 @@ def loop(name: str, params: Any, memory: Any, queries: Any, shape: Any) -> Any:
     return contexts, all_weights
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_the_loop_of_its_paper_and_padding_does_nothing(name):
     kind = KINDS[name][0]
     params, memory, queries = case(kind)

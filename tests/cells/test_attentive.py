@@ -87,7 +87,11 @@ def decode(name: str, params: Any, m: np.ndarray, xs: np.ndarray) -> Any:
     return np.array(ys), np.array(past)
 
 
-@pytest.mark.parametrize("name", DECODERS)
+SLOW = {"luong without input feeding"}
+NAMES = [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in DECODERS]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_equals_the_loop_of_its_paper(name):
     cell = DECODERS[name]
     params, encoded, xs = case(cell)
@@ -115,6 +119,7 @@ def test_equals_the_loop_of_its_paper(name):
     assert bool((gradients[1][LENGTHS[2] :, 2] == 0).all()), "a gradient on the memory's padding"
 
 
+@pytest.mark.slow
 def test_the_truncated_driver_gives_the_same():
     """The laws try the others. Rows have memories of their own here."""
     cell = DECODERS["listen, attend and spell"]
