@@ -81,8 +81,8 @@ def joint_state(state: State, params: JointParams, *, blank: int = 0) -> JointSt
 
     Example:
         >>> params = joint_params((), jnp.zeros((3, 2, 4)))
-        >>> (2 ** (joint_state((), params).blank[0] / jnp.log(2.0))).round(3).tolist()
-        [1.0, 0.25, 0.062, 0.016]
+        >>> (64 * jnp.exp(joint_state((), params).blank[0])).round().tolist()
+        [64.0, 16.0, 4.0, 1.0]
     """
     blanks = jnp.cumsum(params.frames[:, :, blank], axis=1)
     zero, none = jnp.zeros_like(blanks[:, :1]), jnp.full_like(blanks, -jnp.inf)
