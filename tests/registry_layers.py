@@ -91,7 +91,7 @@ LAYERS: dict[str, Entry] = {
 }
 
 # The same laws, marked slow: each shares its road with one above.
-SLOW = {"mean_reduction", "tdnn_same"}
+SLOW = {"rnn_backward", "bidirectional", "mean_reduction", "pyramid", "tdnn_same"}
 
 
 def names(wanted: Any = lambda entry: True) -> list[Any]:

@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.cells.base import input_shape
 from rnn_jax.drivers.checks import check_inputs, check_marks
 from rnn_jax.layers.base import Layer
 from rnn_jax.ops.masks import length_mask, select
+from rnn_jax.typing import Params, State
 
 
 class Sequence(NamedTuple):
@@ -114,6 +114,36 @@ def check_tuple(owner: str, argument: str, value: Any, count: int, parts: str) -
         )
 
 
+def init_all(parts: tuple[Any, ...], key: jax.Array, dtype: Any) -> tuple[Params, ...]:
+    """The parameters of several layers, drawn from keys of their own.
+
+    Example:
+        >>> from rnn_jax import cells, layers
+        >>> rnn = layers.RNN(cell=cells.Elman(input_size=1, hidden_size=1))
+        >>> len(init_all((rnn, rnn), jax.random.key(0), jnp.float32))
+        2
+    """
+    keys = jax.random.split(key, len(parts))
+    return tuple(layer.init(k, dtype) for layer, k in zip(parts, keys, strict=True))
+
+
+def initial_states(
+    owner: str, parts: tuple[Any, ...], params: Any, batch_shape: tuple[int, ...], what: str
+) -> tuple[State, ...]:
+    """The initial states of several layers; ``owner`` and ``what`` name them in an error.
+
+    Example:
+        >>> from rnn_jax import cells, layers
+        >>> rnn = layers.RNN(cell=cells.Elman(input_size=1, hidden_size=3))
+        >>> params = init_all((rnn,), jax.random.key(0), jnp.float32)
+        >>> initial_states("Stack", (rnn,), params, (2,), "layers")[0].h.shape
+        (2, 3)
+    """
+    check_tuple(owner, "params", params, len(parts), what)
+    pairs = zip(parts, params, strict=True)
+    return tuple(layer.initial_state(p, batch_shape) for layer, p in pairs)
+
+
 def keeps_time(layer: Any) -> bool:
     """Whether every output stands at the time of its input: all but layers that shorten time.
 
@@ -142,17 +172,6 @@ def turned(layer: Any) -> Any:
             "two directions inside it, or flip its inputs and outputs yourself."
         )
     return layer.turned()
-
-
-def feature_axes(layer: Any) -> int:
-    """How many axes one input has: 1, or more for convolutional cells.
-
-    Example:
-        >>> from rnn_jax import cells, layers
-        >>> feature_axes(layers.RNN(cell=cells.GRU(input_size=1, hidden_size=1)))
-        1
-    """
-    return len(input_shape(layer))
 
 
 def shift_rows(xs: jax.Array, steps: jax.Array) -> jax.Array:

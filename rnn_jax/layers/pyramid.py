@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from rnn_jax.cells.lstm import LSTM
 from rnn_jax.layers.base import Output
 from rnn_jax.layers.bidirectional import Bidirectional
-from rnn_jax.layers.common import check_layer, check_tuple
+from rnn_jax.layers.common import check_layer, check_tuple, init_all, initial_states
 from rnn_jax.layers.rnn import RNN
 from rnn_jax.layers.stack import Stack
 from rnn_jax.layers.time_reduction import TimeReduction
@@ -103,15 +103,12 @@ class Pyramid:
         return _stack_of(self).keeps_time
 
     def init(self, key: jax.Array, dtype: Any = jnp.float32) -> tuple[Params, ...]:
-        keys = jax.random.split(key, len(self.layers))
-        return tuple(layer.init(k, dtype) for layer, k in zip(self.layers, keys, strict=True))
+        return init_all(self.layers, key, dtype)
 
     def initial_state(
         self, params: tuple[Params, ...], batch_shape: tuple[int, ...] = ()
     ) -> tuple[State, ...]:
-        check_tuple("Pyramid", "params", params, len(self.layers), "layers")
-        pairs = zip(self.layers, params, strict=True)
-        return tuple(layer.initial_state(p, batch_shape) for layer, p in pairs)
+        return initial_states("Pyramid", self.layers, params, batch_shape, "layers")
 
     def apply(
         self,

@@ -9,7 +9,15 @@ import jax.numpy as jnp
 from rnn_jax import drivers
 from rnn_jax.cells.base import input_shape
 from rnn_jax.layers.base import Output
-from rnn_jax.layers.common import check_layer, check_tuple, keeps_time, prepare, turned
+from rnn_jax.layers.common import (
+    check_layer,
+    check_tuple,
+    init_all,
+    initial_states,
+    keeps_time,
+    prepare,
+    turned,
+)
 from rnn_jax.layers.rnn import RNN
 from rnn_jax.layers.wavefront import run_wavefront
 from rnn_jax.ops.dropout import drop, keep_mask
@@ -111,15 +119,12 @@ class Stack:
         return replace(self, layers=tuple(turned(layer) for layer in self.layers))
 
     def init(self, key: jax.Array, dtype: Any = jnp.float32) -> tuple[Params, ...]:
-        keys = jax.random.split(key, len(self.layers))
-        return tuple(layer.init(k, dtype) for layer, k in zip(self.layers, keys, strict=True))
+        return init_all(self.layers, key, dtype)
 
     def initial_state(
         self, params: tuple[Params, ...], batch_shape: tuple[int, ...] = ()
     ) -> tuple[State, ...]:
-        check_tuple("Stack", "params", params, len(self.layers), "layers")
-        pairs = zip(self.layers, params, strict=True)
-        return tuple(layer.initial_state(p, batch_shape) for layer, p in pairs)
+        return initial_states("Stack", self.layers, params, batch_shape, "layers")
 
     def apply(
         self,

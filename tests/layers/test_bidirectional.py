@@ -1,18 +1,21 @@
 """Both directions against rows flipped by hand, packed rows against separate sequences."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import pytest
 
-from rnn_jax import cells, layers
+from rnn_jax import cells, drivers, layers
 from tests.laws.cases import LENGTHS, NUM_ROWS, NUM_STEPS, RESET, assert_same, jitter, rows_of
 
 GRU = layers.RNN(cell=cells.GRU(input_size=3, hidden_size=4))
 OTHER = layers.RNN(cell=cells.Elman(input_size=3, hidden_size=4))
 WIDE = layers.RNN(cell=cells.Elman(input_size=3, hidden_size=5))
+LOOP = replace(GRU, driver=drivers.unrolled)  # not compiled as a whole: steps of one row
+LOOP_OTHER = replace(OTHER, driver=drivers.unrolled)
 XS = jax.random.normal(jax.random.key(1), (NUM_STEPS, NUM_ROWS, 3))
 
 
@@ -72,13 +75,13 @@ def test_rows_equal_sequences_flipped_by_hand():
             assert_same(rows_of(one.state, row), rows_of(equal_state, row), 0.0)
             continue
         xs = XS[:length, row : row + 1]
-        pair, ends = by_hand(GRU, OTHER, params, xs, rows_of(state, row))
+        pair, ends = by_hand(LOOP, LOOP_OTHER, params, xs, rows_of(state, row))
         for merge, out in merged.items():
             want = MERGES[merge](*pair)
             assert_same(out.ys[:length, row : row + 1], want, what=merge)
             assert bool((out.ys[length:, row] == 0).all())
             assert_same(rows_of(out.state, row), ends, what=merge)
-        pair, ends = by_hand(GRU, GRU, equal_params, xs, rows_of(equal_state, row))
+        pair, ends = by_hand(LOOP, LOOP, equal_params, xs, rows_of(equal_state, row))
         assert_same(one.ys[:length, row : row + 1], MERGES["concat"](*pair))
         assert_same(rows_of(one.state, row), ends)
 
@@ -109,21 +112,29 @@ def test_packed_rows_are_separate_sequences_in_both_directions():
         for begin, end in zip(starts, [*starts[1:], length]):
             if begin == end:
                 continue
-            alone = ways[0].apply(params, XS[begin:end, row : row + 1])
+            alone = layers.Bidirectional(forward=LOOP).apply(params, XS[begin:end, row : row + 1])
             assert_same(out.ys[begin:end, row : row + 1], alone.ys, what=f"row {row} from {begin}")
             if begin == 0:
                 assert_same(rows_of(out.state[1], row), alone.state[1])
 
 
-def test_noise_is_the_same_together_or_not():
-    zoneout = layers.RNN(
-        cell=cells.Zoneout(cell=cells.GRU(input_size=3, hidden_size=2), h_rate=0.5)
-    )
-    layer = layers.Bidirectional(forward=zoneout)
+def test_noise_of_the_backward_half_runs_with_its_steps_in_one_loop():
+    """Apart it is drawn by time, together by step, so one is the other's with time turned."""
+    cell = cells.Zoneout(cell=cells.GRU(input_size=3, hidden_size=2), h_rate=0.5)
+    layer = layers.Bidirectional(forward=layers.RNN(cell=cell), together=True)
     params, _ = make(layer)
-    first = layer.apply(params, XS, key=jax.random.key(0))
-    assert_same(first, layer.apply(params, XS, key=jax.random.key(0)), 0.0)
-    assert not bool((first.ys == layer.apply(params, XS).ys).all())
+    key = jax.random.key(0)
+
+    @jax.jit
+    def run():
+        turned = drivers.scan(cell, params[1], XS[::-1], key=jax.random.split(key)[1])[1]
+        forward = drivers.scan(cell, params[0], XS, key=jax.random.split(key)[0])[1]
+        drawn = jnp.concatenate([forward, turned[::-1]], -1)
+        return layer.apply(params, XS, key=key).ys, drawn, layer.apply(params, XS).ys
+
+    found, drawn, without = run()
+    assert_same(found, drawn)
+    assert not bool((found == without).all())
 
 
 @pytest.mark.parametrize(

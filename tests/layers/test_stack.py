@@ -29,7 +29,14 @@ def loss(layer: Any, params: Any, state: Any, xs: jax.Array, **options: Any) -> 
     return sum(weighted), out
 
 
-@pytest.mark.parametrize("options", [{}, {"residual": True}, {"residual": True, "skip": True}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"residual": True}, marks=pytest.mark.slow),
+        {"residual": True, "skip": True},
+    ],
+)
 def test_equals_the_stacked_cell(options: dict[str, bool]):
     """Which advances all layers step by step: another program for the same numbers."""
     extra = 3 if options.get("skip") else 0
@@ -75,7 +82,14 @@ WAVES: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("case", WAVES)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param("equal cells, residual", marks=pytest.mark.slow),
+        "one narrower, dropout",
+        "widths, skip, backward, noise",
+    ],
+)
 def test_wavefront_equals_layer_by_layer(case: str):
     """Outputs, states and gradients, with lengths, resets, states and noise; and with none."""
     ways = [layers.Stack(**WAVES[case], order=order) for order in ("layer", "wavefront")]
