@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rnn_jax import cells, drivers
+from rnn_jax import attention, cells, drivers, layers, losses, models
 from tests.registry import CELLS
 
 TEXT = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
@@ -34,10 +34,25 @@ def test_every_driver_has_a_row():
     assert not public - set(NAMED)
 
 
+@pytest.mark.parametrize(
+    ("room", "mark"), [(layers, "apply"), (attention, "attend"), (models, "loss"), (losses, "")]
+)
+def test_every_layer_attention_model_and_loss_has_a_row(room, mark):
+    """Known by their methods, losses by their names; protocols and what they share aside."""
+    public = {
+        name
+        for name, value in vars(room).items()
+        if (inspect.isclass(value) and hasattr(value, mark) if mark else name.endswith("_loss"))
+    }
+    assert public - {"Layer", "Attention", "Soft"} <= set(NAMED)
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_capabilities(name: str):
     """What the README says; "gated (...)" names a condition, and wrappers are as what they hold."""
     cell = CELLS[name]
+    if not hasattr(cells, type(cell).__name__):
+        return  # made for the laws alone
     row = NAMED[type(cell).__name__]
     if hasattr(cell, "cell") or hasattr(cell, "cells"):
         draws = row[2] != "-"
