@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnn_jax.bridge.nnx import Layer
+from rnn_jax.decoding import look_up
 from rnn_jax.models.checks import check_tokens
 from rnn_jax.models.decoder_config import DecoderConfig
 from rnn_jax.models.dropout import dropout
@@ -146,7 +147,7 @@ class Decoder(nnx.Module):
         keys: Any = (None,) * 3 if key is None else jax.random.split(key, 3)
         tokens = real_tokens(tokens, lengths)
         check_tokens(tokens, "target tokens", vocab_size=self.config.vocab_size)
-        xs = dropout(self.embedding(tokens), self.config.dropout, keys[0])
+        xs = dropout(look_up(self.embedding, tokens), self.config.dropout, keys[0])
         found = self.read(state, xs, lengths=lengths, key=keys[1])
         return found._replace(ys=dropout(found.ys, self.config.dropout, keys[2]))
 

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnn_jax.bridge.nnx import Layer
+from rnn_jax.decoding import look_up
 from rnn_jax.models.checks import check_tokens
 from rnn_jax.models.dropout import dropout
 from rnn_jax.models.reader import ReaderConfig
@@ -66,11 +67,12 @@ class Encoder(nnx.Module):
         """Read tokens (B, S), of which lengths (B,) are real; dropout by key."""
         keys: Any = (None,) * 3 if key is None else jax.random.split(key, 3)
         config = self.config
+        lengths = None if lengths is None else jnp.asarray(lengths)
         source = real_tokens(source, lengths)
         check_tokens(source, "source", vocab_size=config.vocab_size)
         if self.reverse:
             source = reverse_rows(source, lengths)
-        xs = dropout(self.embedding(source), config.dropout, keys[0])
+        xs = dropout(look_up(self.embedding, source), config.dropout, keys[0])
         ys, _, states = self.layers(xs, lengths=lengths, rngs=keys[1])
         if lengths is None:
             last = ys[:, -1]

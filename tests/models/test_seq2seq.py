@@ -154,6 +154,12 @@ def test_padding_steps_and_scheduled_sampling_change_nothing():
     alone = loss_and_gradient(params, SOURCE[1:2, :2], TARGET[1:2, :2], *lengths)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=2e-5), padded, alone)
 
+    nothing, all_of_it = jnp.array([0]), lengths[1]
+    unread = loss_and_gradient(params, SOURCE[1:2], TARGET[1:2], nothing, all_of_it)
+    assert all(jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(unread))
+    unsaid = loss_and_gradient(params, SOURCE[1:2], TARGET[1:2], all_of_it, nothing)
+    assert all((leaf == 0).all() for leaf in jax.tree.leaves(unsaid))
+
     @jax.jit
     def both_ways(params, rate):
         model = pure(params)
@@ -244,3 +250,30 @@ def test_bad_input_is_named():
         model.translate(SOURCE[:1], max_length=3, length_penalty=decoding.GNMT())
     with pytest.raises(ValueError, match="the model has no attention"):
         model.alignments(SOURCE, TARGET)
+
+
+def test_types_agree_over_shards():
+    pure, params = take_apart(make(attention=ADDITIVE, reverse_source=True, hidden_size=4))
+    batch = [jnp.ones((4, 3), int), jnp.array([3, 2, 1, 0])]
+
+    def loss(params, tokens, lengths):
+        found = pure(params).loss(tokens, tokens, source_lengths=lengths, target_lengths=lengths)
+        return found.total
+
+    def score(params, tokens, lengths):
+        return pure(params).translate(tokens, lengths, max_length=2, beam_size=2).scores
+
+    rows, whole = jax.P("data"), jax.P()
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    sharded = jax.shard_map(
+        lambda *args: (jax.lax.psum(loss(*args), "data"), score(*args)),
+        mesh=mesh, in_specs=(whole, rows, rows), out_specs=(whole, rows),
+    )  # fmt: skip
+    assert jax.eval_shape(sharded, params, *batch)[1].shape == (4,)
+
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Explicit,))
+    with jax.set_mesh(mesh):
+        params = jax.device_put(params, jax.NamedSharding(mesh, whole))
+        batch = [jax.device_put(x, jax.NamedSharding(mesh, rows)) for x in batch]
+        jax.eval_shape(jax.grad(loss), params, *batch)
+        assert jax.eval_shape(score, params, *batch).shape == (4,)
