@@ -91,7 +91,10 @@ LAYERS: dict[str, Entry] = {
 }
 
 # The same laws, marked slow: each shares its road with one above.
-SLOW = {"rnn_backward", "bidirectional", "mean_reduction", "pyramid", "tdnn_same"}
+SLOW = {
+    *("rnn", "rnn_backward", "bidirectional", "mean_reduction", "max_reduction", "pyramid"),
+    *("tdnn_same", "tdnn_valid"),
+}
 
 
 def names(wanted: Any = lambda entry: True) -> list[Any]:

@@ -75,6 +75,7 @@ def test_torch_says_the_same():
             np.testing.assert_allclose(now[name], array, rtol=0, atol=1e-12, err_msg=name)
 
 
+@pytest.mark.slow
 def test_every_kind_and_one_direction():
     """The stack of each module of the other golden file gives its outputs."""
     for case, numbers in load("torch").items():

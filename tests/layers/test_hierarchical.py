@@ -42,7 +42,7 @@ def by_hand(layer: Any, params: Any, xs: np.ndarray, ends: list[int]) -> Any:
 
 
 @pytest.mark.parametrize("restart", [False, True])
-@pytest.mark.parametrize("period", [1, 3, None])
+@pytest.mark.parametrize("period", [pytest.param(1, marks=pytest.mark.slow), 3, None])
 def test_equals_a_double_loop(period: int | None, restart: bool):
     layer, params = make(period=period, restart=restart)
     extra = {"boundaries": ENDS} if period is None else {}

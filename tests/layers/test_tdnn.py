@@ -39,7 +39,10 @@ def by_hand(layer: Any, params: Any, row: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("padding", ["causal", "same", "valid"])
-@pytest.mark.parametrize(("kernel_size", "dilation"), [(1, 1), (3, 1), (2, 3), (4, 1)])
+@pytest.mark.parametrize(
+    ("kernel_size", "dilation"),
+    [(2, 3), *(pytest.param(*sizes, marks=pytest.mark.slow) for sizes in ((1, 1), (3, 1), (4, 1)))],
+)
 def test_equals_a_loop_over_delays(padding: Any, kernel_size: int, dilation: int):
     layer, params = make(kernel_size=kernel_size, dilation=dilation, padding=padding)
     padded = XS.copy()

@@ -15,6 +15,7 @@ from tests.laws.cases import assert_same, jitter
 NUM_STEPS = 17
 XS = np.random.default_rng(0).normal(size=(NUM_STEPS, NUM_STEPS + 1, 2))
 LENGTHS = np.arange(NUM_STEPS + 1)
+SLOW = pytest.mark.slow
 
 
 def by_hand(row: np.ndarray, factor: int, mode: str) -> np.ndarray:
@@ -31,7 +32,7 @@ def by_hand(row: np.ndarray, factor: int, mode: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("mode", ["concat", "stride", "mean", "max"])
-@pytest.mark.parametrize("factor", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("factor", [2, 3, *(pytest.param(f, marks=SLOW) for f in (1, 4, 5))])
 def test_every_length_and_factor(mode: Any, factor: int):
     """Lengths 0..17 with NaN behind them, and each length as a batch without lengths."""
     layer = layers.TimeReduction(input_size=2, factor=factor, mode=mode)
