@@ -39,7 +39,7 @@ def test_it_learns_three_images_by_heart_and_describes_them(options):
     def loss(model, key):
         return model.loss(IMAGES, CAPTIONS, lengths=LENGTHS, key=key)
 
-    model, _ = fit(make(**options), loss, 150, 0.03)
+    model, _ = fit(make(**options), loss, 100, 0.03)
     assert loss(model, None).mean < 0.05
     found = model.caption(IMAGES, max_length=5, beam_size=1 if "mode" in options else 3)
     assert (found.lengths == LENGTHS).all()
@@ -102,16 +102,13 @@ def test_the_penalty_counts_real_places_and_words_and_padding_is_nothing():
     np.testing.assert_allclose(
         penalised.total - plain.total, 0.5 * np.square(missed).sum(), rtol=1e-4
     )
-    alone = run(params, FEATURES[row, :2], CAPTIONS[row, :2], LENGTHS[row], PLACES[row])
-    np.testing.assert_allclose(penalised.total, alone[1].total, rtol=1e-6)
-    jax.tree.map(
-        lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-6), gradient, alone[3]
-    )
+    clean = run(params, FEATURES[row], CAPTIONS[row], LENGTHS[row], PLACES[row])
+    jax.tree.map(np.testing.assert_array_equal, (penalised, gradient), (clean[1], clean[3]))
 
 
 def test_hard_attention_learns_without_bias():
     """One word, all places: the draws' mean gradient is exactly that of the expected loss."""
-    pure, params = take_apart(of_features(hard=True, num_layers=2))
+    pure, params = take_apart(of_features(hard=True))
     features, caption = FEATURES[:1], jnp.array([[4]])
 
     def seen(params, key):
@@ -152,8 +149,12 @@ def test_the_cnn_is_frozen_as_the_docstring_says():
     optimizer = optax.multi_transform(
         {"trained": optax.sgd(1.0), "frozen": optax.set_to_zero()}, labels
     )
-    ones = jax.tree.map(jnp.ones_like, params)
-    updates, _ = optimizer.update(ones, optimizer.init(params))
+
+    @jax.jit
+    def update(params):
+        return optimizer.update(jax.tree.map(jnp.ones_like, params), optimizer.init(params))[0]
+
+    updates = update(params)
     for path, leaf in jax.tree_util.tree_leaves_with_path(updates):
         assert (leaf == (0 if "cnn" in jax.tree_util.keystr(path) else -1)).all()
     assert len(jax.tree.leaves(updates["cnn"])) == 4
