@@ -1,6 +1,6 @@
 """Listen, attend and spell: speech to text by a pyramid, attention and a speller."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +13,10 @@ from rnn_jax.losses import Sum, cross_entropy, ctc_loss
 from rnn_jax.models.listen_attend_spell_config import ListenAttendSpellConfig
 from rnn_jax.models.listen_attend_spell_search import SpellerSearch, transcribe
 from rnn_jax.models.pure import take_apart
-from rnn_jax.models.speech import Encoded, SpeechEncoder, Transcript, time_first
+from rnn_jax.models.speech import Encoded, SpeechEncoder, Transcript, embed, time_first
 from rnn_jax.models.speech_labels import check_labels
 from rnn_jax.ops import drop, keep_mask
+from rnn_jax.ops.types import batch_like
 from rnn_jax.typing import State
 
 
@@ -38,13 +39,16 @@ class ListenAttendSpell(nnx.Module):
         rngs: Its stream ``params`` draws the parameters.
 
     Example:
+        >>> from rnn_jax.models import take_apart
         >>> config = ListenAttendSpellConfig(
-        ...     input_size=3, hidden_size=4, num_layers=2, reductions=(1, 2), vocab_size=5
+        ...     input_size=3, hidden_size=4, num_layers=1, reductions=(2,), vocab_size=5
         ... )
-        >>> model = ListenAttendSpell(config, rngs=nnx.Rngs(0))
-        >>> features, lengths = jnp.ones((2, 6, 3)), jnp.array([6, 4])
-        >>> labels = jnp.array([[2, 4], [3, 0]])
-        >>> loss = model.loss(features, labels, lengths=lengths, label_lengths=jnp.array([2, 1]))
+        >>> pure, params = take_apart(ListenAttendSpell(config, rngs=nnx.Rngs(0)))
+        >>> @jax.jit
+        ... def run(params, features, labels, lengths, sizes):
+        ...     return pure(params).loss(features, labels, lengths=lengths, label_lengths=sizes)
+        >>> features, labels = jnp.ones((2, 6, 3)), jnp.array([[2, 4], [3, 0]])
+        >>> loss = run(params, features, labels, jnp.array([6, 4]), jnp.array([2, 1]))
         >>> loss.count.item()  # the symbols for the end count
         5
 
@@ -81,7 +85,8 @@ class ListenAttendSpell(nnx.Module):
     def attend(self, encoded: Encoded, *, key: jax.Array | None = None) -> SpellerState:
         """The state from which ``step`` spells what the listener heard."""
         cell, params, config = self.speller.cell, self.speller.get_params(), self.config
-        memory = cell.attention.prepare(params.attention, time_first(encoded.ys), encoded.lengths)
+        heard = time_first(encoded.ys)
+        memory = cell.attention.prepare(params.attention, heard, encoded.lengths)
         rows, rate, keep = encoded.ys.shape[0], config.decoder_dropout, None
         if key is not None and rate:
             key_e, key_o = jax.random.split(key)
@@ -89,17 +94,20 @@ class ListenAttendSpell(nnx.Module):
                 keep_mask(key_e, rate, (rows, config.embedding_size)),
                 keep_mask(key_o, rate, (rows, cell.output_size)),
             )
-        return SpellerState(cell.initial_state(cell.bind(params, memory), (rows,)), memory, keep)
+        begin = cell.initial_state(cell.bind(params, memory), (rows,))
+        begin, keep = batch_like((begin, keep), heard, 1)  # sharded as the batch is
+        return SpellerState(begin, memory, keep)
 
     def spell(
         self, state: SpellerState, tokens: jax.Array, *, lengths: jax.Array | None = None
     ) -> tuple[SpellerState, jax.Array]:
         """Read tokens (B, U): the state after them, and logits (B, U, V) of what follows each."""
         rate, keep = self.config.decoder_dropout, state.keep
-        xs = self.embedding(tokens)
+        memory: Any = state.memory
+        xs = embed(self.embedding, tokens)
         if keep is not None:
             xs = drop(xs, keep[0][:, None], rate)
-        cell, ys = self.speller(xs, state.cell, lengths=lengths, context=state.memory)
+        cell, ys = self.speller(xs, state.cell, lengths=lengths, context=memory)
         if keep is not None:
             ys = drop(ys, keep[1][:, None], rate)
         return state._replace(cell=cell), self.output(jnp.tanh(self.hidden(ys)))
@@ -138,9 +146,9 @@ class ListenAttendSpell(nnx.Module):
         found = check_labels(
             labels, label_lengths, config.vocab_size, {"start": config.start, "end": config.end}
         )
-        key_l, key_d, key_s = (None,) * 3 if key is None else jax.random.split(key, 3)
-        encoded = self.listener(features, lengths=lengths, key=key_l)
-        state = self.attend(encoded, key=key_d)
+        keys: Any = (None,) * 3 if key is None else jax.random.split(key, 3)
+        encoded = self.listener(features, lengths=lengths, key=keys[0])
+        state = self.attend(encoded, key=keys[1])
         size = found.clean.shape[1]
         starts = jnp.full_like(found.clean[:, :1], config.start)
         tokens = jnp.concatenate([starts, found.clean], axis=1)
@@ -156,7 +164,7 @@ class ListenAttendSpell(nnx.Module):
         else:
             pure, params = take_apart(self)
             _, logits = decoding.scheduled_sampling(
-                pure.step, params, state, tokens.T, rate=sampling_rate, key=key_s,
+                pure.step, params, state, tokens.T, rate=sampling_rate, key=keys[2],
                 lengths=token_lengths,
             )  # fmt: skip
         smoothing = 0.0 if key is None else config.label_smoothing

@@ -63,7 +63,7 @@ class ListenAttendSpellConfig(SpeechEncoderConfig):
     @property
     def speller(self) -> cells.Attentive:
         """The decoder's cell."""
-        sizes = {"query_size": self.decoder_size, "memory_size": self.output_size}
+        sizes: dict[str, Any] = {"query_size": self.decoder_size, "memory_size": self.output_size}
         if self.attention is None:
             kind: Any = attention.MLPHeads(
                 **sizes,

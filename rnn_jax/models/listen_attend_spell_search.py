@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from rnn_jax import decoding
 from rnn_jax.models.pure import Pure
 from rnn_jax.models.speech import Transcript, time_first
+from rnn_jax.ops.types import batch_like
 from rnn_jax.typing import Params
 
 
@@ -31,15 +32,19 @@ def transcribe(
     Example:
         >>> from flax import nnx
         >>> from rnn_jax.models import ListenAttendSpell, ListenAttendSpellConfig, take_apart
-        >>> config = ListenAttendSpellConfig(input_size=3, hidden_size=4, vocab_size=5)
+        >>> config = ListenAttendSpellConfig(input_size=3, num_layers=1, vocab_size=5)
         >>> pure, params = take_apart(ListenAttendSpell(config, rngs=nnx.Rngs(0)))
         >>> search = SpellerSearch(pure, 4, 1, decoding.NoPenalty(), 0.0)
-        >>> transcribe(search, params, jnp.ones((2, 6, 3)), None).tokens.shape
+        >>> found = jax.eval_shape(
+        ...     lambda params, xs: transcribe(search, params, xs, None), params, jnp.ones((2, 6, 3))
+        ... )
+        >>> found.tokens.shape
         (2, 4)
     """
     model = search.pure(params)
     start, end = model.config.start, model.config.end
     encoded = model.listener(features, lengths=lengths)
+    first = batch_like(jnp.full(features.shape[:1], start), time_first(encoded.ys), 1)
     step: Any = search.pure.step
     read: Any = params
     state: Any = model.attend(encoded)
@@ -53,7 +58,7 @@ def transcribe(
         read,
         state,
         beam_size=search.beam_size,
-        start=jnp.full(features.shape[:1], start),
+        start=first,
         end=end,
         max_length=search.max_length,
         length_penalty=search.length_penalty,

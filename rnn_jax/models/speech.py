@@ -12,6 +12,7 @@ from flax import nnx
 from rnn_jax import cells, layers
 from rnn_jax.bridge.nnx import Layer
 from rnn_jax.cells.base import check_sizes
+from rnn_jax.decoding import look_up
 from rnn_jax.losses.checks import as_lengths
 from rnn_jax.models.checks import check_features, check_rates
 from rnn_jax.models.dropout import dropout
@@ -115,9 +116,7 @@ class SpeechEncoder(nnx.Module):
         rngs: Its stream ``params`` draws the parameters.
 
     Example:
-        >>> config = SpeechEncoderConfig(
-        ...     input_size=3, hidden_size=4, num_layers=2, reductions=(1, 2)
-        ... )
+        >>> config = SpeechEncoderConfig(input_size=3, hidden_size=4, num_layers=1, reductions=(2,))
         >>> encoder = SpeechEncoder(config, rngs=nnx.Rngs(0))
         >>> ys, lengths = encoder(jnp.ones((2, 5, 3)), lengths=jnp.array([5, 2]))
         >>> ys.shape, lengths.tolist()
@@ -166,3 +165,17 @@ def time_first(xs: jax.Array) -> jax.Array:
         (5, 2, 3)
     """
     return jnp.swapaxes(xs, 0, 1)
+
+
+class _Table(NamedTuple):
+    embedding: jax.Array
+
+
+def embed(embedding: nnx.Embed, tokens: jax.Array) -> jax.Array:
+    """Vectors (B, U, E) of tokens (B, U), also where the batch is sharded on an Explicit mesh.
+
+    Example:
+        >>> embed(nnx.Embed(5, 2, rngs=nnx.Rngs(0)), jnp.array([[1, 4, 0]])).shape
+        (1, 3, 2)
+    """
+    return look_up(_Table(embedding.embedding[...]), tokens)

@@ -21,7 +21,7 @@ def check_symbols(config: Any, *names: str) -> None:
         >>> from rnn_jax.models import CTCRecogniserConfig
         >>> check_symbols(CTCRecogniserConfig(input_size=3, vocab_size=5, blank=4), "blank")
     """
-    owner, seen = type(config).__name__, {}
+    owner, seen = type(config).__name__, dict[int, str]()
     for name in names:
         value = getattr(config, name)
         if type(value) is not int or not 0 <= value < config.vocab_size:
@@ -81,7 +81,7 @@ def check_labels(
             good &= labels != symbol
         return real & ~good, jnp.where(real & good, labels, 0)
 
-    if known(labels) and known(label_lengths):
+    if known(labels) and (label_lengths is None or known(label_lengths)):
         with jax.ensure_compile_time_eval():
             bad, _ = bad_and_clean()
             if bool(bad.any()):

@@ -16,6 +16,7 @@ from rnn_jax.models.speech import (
     SpeechEncoder,
     SpeechEncoderConfig,
     Transcript,
+    embed,
     time_first,
 )
 from rnn_jax.models.speech_labels import check_labels, check_symbols
@@ -108,7 +109,7 @@ class Transducer(nnx.Module):
         self, tokens: jax.Array, state: State | None = None, *, key: jax.Array | None = None
     ) -> tuple[State, jax.Array]:
         """Read tokens (B, U), blank first: the state after them, and vectors (B, U, J)."""
-        out = self.prediction(self.embedding(tokens), state, rngs=key)
+        out = self.prediction(embed(self.embedding, tokens), state, rngs=key)
         return out.state, self.from_labels(out.ys)
 
     def joint(self, frames: jax.Array, predicted: jax.Array) -> jax.Array:

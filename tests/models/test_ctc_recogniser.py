@@ -16,7 +16,7 @@ from rnn_jax.models import (
     SpeechEncoderConfig,
     take_apart,
 )
-from tests.models.speaking import INPUT_SIZE, is_said, speak
+from tests.models.speaking import INPUT_SIZE, check_types_in_every_mode, is_said, speak
 from tests.models.training import fit
 
 SPOKEN = speak([1, 2, 3, 1], [3, 3, 2], [4])
@@ -111,3 +111,7 @@ def test_bad_batches_are_refused():
         model.loss(features[:, :11], labels, **SPOKEN.options)
     with pytest.raises(ValueError, match=r"features has shape \(3, .*features \(B, T, 5\)"):
         model(features[..., :4])
+
+
+def test_types_agree_in_every_mode():
+    check_types_in_every_mode(make(channels=(2,)), {"beam_size": 2})

@@ -9,7 +9,7 @@ from flax import nnx
 from rnn_jax import decoding
 from rnn_jax.losses import ctc_loss
 from rnn_jax.models import ListenAttendSpell, ListenAttendSpellConfig, listen_attend_spell_search
-from tests.models.speaking import INPUT_SIZE, is_said, speak
+from tests.models.speaking import INPUT_SIZE, check_types_in_every_mode, is_said, speak
 from tests.models.training import fit
 
 SPOKEN = speak([2, 3, 4, 2], [4, 4, 3], [5])
@@ -37,20 +37,20 @@ def say(model, **options):
     return model.transcribe(SPOKEN.features, lengths=SPOKEN.lengths, max_length=7, **options)
 
 
-def test_it_learns_with_ctc_and_its_own_samples_and_searches_with_both():
-    options = {"ctc_weight": 0.3, "label_smoothing": 0.01, "decoder_dropout": 0.05}
-    model = learn(120, sampling_rate=0.2, num_layers=1, reductions=(2,), **options)
-    assert is_said(say(model, beam_size=3, ctc_weight=0.3), SPOKEN)
+def test_it_learns_three_utterances_and_says_them():
+    small = {"num_layers": 1, "reductions": (2,)}
+    assert is_said(say(learn(100, **small), beam_size=3), SPOKEN)
     traces = listen_attend_spell_search.transcribe._cache_size()
-    say(make(1, num_layers=1, reductions=(2,), **options), beam_size=3, ctc_weight=0.3)
+    say(make(1, **small), beam_size=3)
     assert listen_attend_spell_search.transcribe._cache_size() == traces, "nothing compiled twice"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("beam_size", [1, 4])
-def test_it_learns_by_attention_alone_and_spells_greedily_and_by_a_beam(beam_size):
-    model = learn(120, dropout=0.05)
-    assert is_said(say(model, beam_size=beam_size), SPOKEN)
+def test_a_pyramid_learns_with_ctc_and_its_own_samples():
+    options = {"ctc_weight": 0.3, "label_smoothing": 0.01, "decoder_dropout": 0.05}
+    model = learn(120, sampling_rate=0.2, **options)
+    assert is_said(say(model), SPOKEN)
+    assert is_said(say(model, beam_size=3, ctc_weight=0.3), SPOKEN)
 
 
 def test_rows_steps_and_sums_agree():
@@ -104,3 +104,9 @@ def test_bad_calls_are_refused():
         model.loss(SPOKEN.features, jnp.array([[2], [3], [1]]), lengths=SPOKEN.lengths)
     with pytest.raises(ValueError, match="ctc_weight is 0.3, but the model has no CTC output"):
         model.transcribe(SPOKEN.features, max_length=5, ctc_weight=0.3)
+
+
+def test_types_agree_in_every_mode():
+    model = make(ctc_weight=0.3, decoder_dropout=0.1)
+    said = {"max_length": 4, "beam_size": 2, "ctc_weight": 0.3}
+    check_types_in_every_mode(model, said, sampling_rate=0.5)
