@@ -229,6 +229,9 @@ class Captioner(nnx.Module):
         It is one compiled program. For more (several best, a prefix, no repeats) give
         ``decoding.beam_search`` the ``step`` of ``take_apart`` and the state of ``start``.
         """
+        if feature_lengths is not None:
+            feature_lengths = jnp.asarray(feature_lengths)
+            check_lengths(feature_lengths, images.shape[1::-1], "features")
         how = Search(
             start=self.config.start,
             end=self.config.end,

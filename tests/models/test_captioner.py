@@ -175,5 +175,7 @@ def test_bad_input_is_named():
         of_features().features(IMAGES)
     with pytest.raises(ValueError, match="lengths go from 5 to 5, but features has 4 steps"):
         of_features().features(FEATURES[:1], jnp.array([5]))
+    with pytest.raises(ValueError, match="lengths go from 5 to 5, but features has 4 steps"):
+        of_features().caption(FEATURES[:1], jnp.array([5]), max_length=2)
     with pytest.raises(ValueError, match='looks at nothing in mode="first"'):
         make(mode="first").alignments(IMAGES, CAPTIONS)
