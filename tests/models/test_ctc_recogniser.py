@@ -111,6 +111,8 @@ def test_bad_batches_are_refused():
         model.loss(features[:, :11], labels, **SPOKEN.options)
     with pytest.raises(ValueError, match=r"features has shape \(3, .*features \(B, T, 5\)"):
         model(features[..., :4])
+    with pytest.raises(ValueError, match="label_bonus rank the prefixes of a beam, but beam_size"):
+        model.transcribe(features, label_bonus=1.0)
 
 
 def test_types_agree_in_every_mode():
