@@ -29,8 +29,10 @@ def of_features(**options) -> Captioner:
 @pytest.mark.parametrize(
     "options",
     [
-        {"mode": "inject", "cell": cells.Elman, "hidden_size": 16},
         {"gated": True, "attention_penalty": 0.01, "tied": True},
+        pytest.param(
+            {"mode": "inject", "cell": cells.Elman, "hidden_size": 16}, marks=pytest.mark.slow
+        ),
         pytest.param({"mode": "first", "num_layers": 2}, marks=pytest.mark.slow),
         pytest.param({"hard": True, "entropy_penalty": 0.01}, marks=pytest.mark.slow),
     ],
