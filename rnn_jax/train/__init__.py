@@ -1,6 +1,7 @@
 """What training scripts have in common: run directory, checkpoints, progress, command line."""
 
 from rnn_jax.train import cli as cli
+from rnn_jax.train import parallel as parallel
 from rnn_jax.train.checkpoint import Checkpoints as Checkpoints
 from rnn_jax.train.loop import loop as loop
 from rnn_jax.train.optimizers import clipped_adam as clipped_adam
@@ -10,4 +11,6 @@ from rnn_jax.train.run import Run as Run
 from rnn_jax.train.saved import SavedRun as SavedRun
 from rnn_jax.train.saved import read_metrics as read_metrics
 from rnn_jax.train.saved import read_run as read_run
+from rnn_jax.train.state import TrainState as TrainState
+from rnn_jax.train.state import apply_gradient as apply_gradient
 from rnn_jax.train.stop import StopSignal as StopSignal

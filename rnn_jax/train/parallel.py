@@ -1,0 +1,218 @@
+"""One training step on one device or on many, and several hosts: the one place that knows devices.
+
+A loss sees some rows of a batch and gives the ``Sum`` over them. Here it is run on all rows at
+once, or on each device's, and the gradient of the mean over all real tokens comes out the same:
+
+    none        one device
+    jit         the compiler splits the rows over the mesh (NamedSharding); the default
+    shard_map   each device runs its rows; one sum over devices after the backward pass
+    pmap        the same in its older spelling
+
+Padding makes shards ragged, so shares are totals over one global count, never means of means.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from rnn_jax.losses import Sum
+from rnn_jax.ops import vary_like
+from rnn_jax.train.state import TrainState, apply_gradient
+from rnn_jax.typing import Params, PyTree
+
+Mode = Literal["none", "jit", "shard_map", "pmap"]
+Loss = Callable[[Params, PyTree, PyTree, jax.Array], tuple[Sum, PyTree]]
+Step = Callable[[TrainState, PyTree], tuple[TrainState, dict[str, jax.Array]]]
+AXIS = "data"
+
+
+def data_mesh(num_devices: int | None = None) -> Mesh:
+    """The devices of all hosts in a row, or the first few, as a mesh with the axis "data".
+
+    Raises:
+        ValueError: If there are not so many.
+
+    Example:
+        >>> data_mesh(1).size
+        1
+    """
+    devices = jax.devices()
+    if num_devices is not None and not 1 <= num_devices <= len(devices):
+        raise ValueError(
+            f"num_devices is {num_devices}, but there are {len(devices)} devices of kind "
+            f"{devices[0].platform}: give 1 to {len(devices)}, or None for all."
+        )
+    used = devices[:num_devices]
+    return jax.make_mesh((len(used),), (AXIS,), axis_types=(AxisType.Auto,), devices=used)
+
+
+def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
+    """Copies of a tree on every device of the mesh; the given arrays stay the caller's own.
+
+    Example:
+        >>> replicate({"w": jnp.ones(2)}, data_mesh())["w"].tolist()
+        [1.0, 1.0]
+    """
+    copied = jax.tree.map(jnp.copy, tree)  # device_put may alias, and a step donates its state
+    return jax.device_put(copied, NamedSharding(mesh, P()))
+
+
+def split_rows(tree: PyTree, mesh: Mesh) -> PyTree:
+    """Split leaves (B, ...) by rows over the mesh; scalars are copied to every device.
+
+    With several hosts each gives its own rows, and B is the sum over hosts.
+
+    Raises:
+        ValueError: If the rows cannot be split evenly.
+
+    Example:
+        >>> split_rows({"tokens": jnp.ones((8, 5))}, data_mesh())["tokens"].shape
+        (8, 5)
+    """
+    local = mesh.size // jax.process_count()
+
+    def one(path: Any, leaf: Any) -> jax.Array:
+        leaf = jnp.asarray(leaf)
+        if leaf.ndim and leaf.shape[0] % local:
+            raise ValueError(
+                f"batch{jax.tree_util.keystr(path)} has {leaf.shape[0]} rows, which {local} "
+                f"devices cannot share evenly: give a multiple of {local}, if need be with rows "
+                "of length 0, which count for nothing."
+            )
+        spec = P(AXIS) if leaf.ndim else P()
+        return jax.make_array_from_process_local_data(NamedSharding(mesh, spec), leaf)
+
+    return jax.tree_util.tree_map_with_path(one, tree)
+
+
+def place(state: TrainState, mesh: Mesh) -> TrainState:
+    """A training state where a step on the mesh wants it: ``carry`` split by rows, else copies.
+
+    Example:
+        >>> state = TrainState.create(jnp.ones(2), optax.sgd(0.1), jax.random.key(0))
+        >>> place(state, data_mesh()).params.tolist()
+        [1.0, 1.0]
+    """
+    carry = split_rows(jax.tree.map(jnp.copy, state.carry), mesh)
+    return replicate(state._replace(carry=()), mesh)._replace(carry=carry)
+
+
+def train_step(
+    loss: Loss, optimizer: optax.GradientTransformation, mesh: Mesh, mode: Mode = "jit"
+) -> Step:
+    """Compile one update of ``TrainState`` by the mean of a loss over all real tokens.
+
+        total, count = sum over devices of loss(rows of the device)
+        params <- optimizer(d total / d params / count)
+
+    The state is donated: its buffers are used again, so go on with what the step returns. All modes
+    give the gradient of one device to rounding; dropout differs where each device draws its own.
+
+    Args:
+        loss: ``loss(params, carry, batch, key) -> (Sum, carry)`` of any rows: batch and carry have
+            leaves (B, ...), the batch scalars too. It must be pure, and a row's part of the total
+            must not depend on other rows.
+        optimizer: Of optax; it sees the gradient of the mean.
+        mesh: From ``data_mesh``; "none" wants one device.
+        mode: How, see the module's text.
+
+    Returns:
+        ``step(state, batch) -> (state, metrics)``, for a state from ``place`` and a batch from
+        ``split_rows``; metrics are those of ``apply_gradient``.
+
+    Raises:
+        ValueError: For an unknown mode, or "none" on several devices.
+
+    Example:
+        >>> def loss(params, carry, batch, key):
+        ...     return Sum(jnp.sum((batch @ params) ** 2), jnp.asarray(len(batch))), carry
+        >>> mesh, sgd = data_mesh(), optax.sgd(0.1)
+        >>> step = train_step(loss, sgd, mesh)
+        >>> state = place(TrainState.create(jnp.ones(2), sgd, jax.random.key(0)), mesh)
+        >>> state, metrics = step(state, split_rows(jnp.ones((8, 2)), mesh))
+        >>> state.params.round(2).tolist(), metrics["loss"].item()
+        ([0.6, 0.6], 4.0)
+    """
+    if mode not in get_args(Mode):
+        raise ValueError(f"mode must be one of {get_args(Mode)}, got {mode!r}.")
+    if mode == "none" and mesh.size > 1:
+        raise ValueError(
+            f'mode is "none", but the mesh has {mesh.size} devices: give data_mesh(1).'
+        )
+
+    def gradient_of(state: TrainState, batch: PyTree, key: jax.Array) -> Any:
+        def total(params: Params) -> Any:
+            found, carry = loss(params, state.carry, batch, key)
+            return found.total, (found, carry)
+
+        (_, (found, carry)), gradient = jax.value_and_grad(total, has_aux=True)(state.params)
+        return found, gradient, carry
+
+    def whole(state: TrainState, batch: PyTree) -> Any:
+        key = jax.random.fold_in(state.key, state.step)
+        return apply_gradient(optimizer, state, *gradient_of(state, batch, key))
+
+    if mode in ("none", "jit"):
+        copies, rows = NamedSharding(mesh, P()), NamedSharding(mesh, P(AXIS))
+        after: Any = dict.fromkeys(TrainState._fields, copies) | {"carry": rows}
+        return jax.jit(whole, donate_argnums=0, out_shardings=(TrainState(**after), copies))
+
+    def local(shared: TrainState, carry: PyTree, batch: PyTree) -> Any:
+        """What each device does with its rows; params vary, so nothing is summed in a time loop."""
+        key = jax.random.fold_in(shared.key, shared.step)
+        key = jax.random.fold_in(key, jax.lax.axis_index(AXIS))
+        here = jax.random.key_data(key)  # differs from device to device
+        varying = shared._replace(carry=carry, params=vary_like(shared.params, here))
+        found, gradient, carry = gradient_of(varying, batch, key)
+        found, gradient = jax.lax.psum(vary_like((found, gradient), here), AXIS)
+        return found, gradient, carry
+
+    if mode == "pmap":
+        return _by_pmap(local, optimizer, mesh)
+
+    def split(state: TrainState, batch: PyTree) -> Any:
+        rows = jax.tree.map(lambda leaf: P(AXIS) if leaf.ndim else P(), (state.carry, batch))
+        mapped = jax.shard_map(
+            local, mesh=mesh, in_specs=(P(), *rows), out_specs=(P(), P(), rows[0])
+        )
+        return apply_gradient(
+            optimizer, state, *mapped(state._replace(carry=()), state.carry, batch)
+        )
+
+    return jax.jit(split, donate_argnums=0)
+
+
+def _by_pmap(local: Any, optimizer: optax.GradientTransformation, mesh: Mesh) -> Step:
+    """``pmap`` wants the devices as an axis: (B, ...) becomes (devices, B / devices, ...)."""
+    num_devices = mesh.size // jax.process_count()
+    update = jax.jit(
+        lambda state, *found: apply_gradient(optimizer, state, *found), donate_argnums=0
+    )
+
+    def split(leaf: Any) -> Any:
+        return leaf.reshape(num_devices, -1, *leaf.shape[1:]) if leaf.ndim else leaf
+
+    def join(leaf: Any) -> Any:
+        return leaf.reshape(-1, *leaf.shape[2:])
+
+    @lru_cache  # a new pmap would compile anew
+    def mapped(treedef: Any, axes: tuple[int | None, ...]) -> Any:
+        in_axes = (None, *treedef.unflatten(axes))
+        out_axes, devices = (None, None, 0), list(mesh.devices.flat)
+        return jax.pmap(local, AXIS, in_axes=in_axes, out_axes=out_axes, devices=devices)
+
+    def step(state: TrainState, batch: PyTree) -> Any:
+        treedef: Any  # jax 0.10 gives it no type
+        leaves, treedef = jax.tree.flatten((state.carry, batch))
+        run = mapped(treedef, tuple(0 if leaf.ndim else None for leaf in leaves))
+        rows = treedef.unflatten([split(leaf) for leaf in leaves])
+        found, gradient, carry = run(state._replace(carry=()), *rows)
+        return update(state, found, gradient, jax.tree.map(join, carry))
+
+    return step
