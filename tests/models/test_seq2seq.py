@@ -1,7 +1,5 @@
 """The translator learns sentences by heart, and is what its papers' equations say."""
 
-from functools import partial
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,23 +7,18 @@ import pytest
 from flax import nnx
 
 from rnn_jax import attention, cells, decoding
-from rnn_jax.models import Seq2Seq, Seq2SeqConfig, take_apart
-from rnn_jax.models.bridges import Bridge, carry_last, check_bridge
+from rnn_jax.models import take_apart
 from rnn_jax.models.search import _search
 from tests.models.training import fit
-
-SOURCE, SOURCE_LENGTHS = jnp.array([[3, 4, 5, 6], [6, 3, -1, -1], [5, 4, 3, -1]]), [4, 2, 3]
-TARGET, TARGET_LENGTHS = (
-    jnp.array([[6, 5, 3, 4, 2], [3, 2, -1, -1, -1], [5, 5, 2, -1, -1]]),
-    [5, 2, 3],
+from tests.models.translating import (
+    ADDITIVE,
+    LENGTHS,
+    SOURCE,
+    SOURCE_LENGTHS,
+    TARGET,
+    TARGET_LENGTHS,
+    make,
 )
-LENGTHS = {"source_lengths": jnp.array(SOURCE_LENGTHS), "target_lengths": jnp.array(TARGET_LENGTHS)}
-SIZES = {"source_vocab_size": 7, "target_vocab_size": 8, "embedding_size": 6, "hidden_size": 10}
-ADDITIVE = partial(attention.Additive, score_size=6)
-
-
-def make(seed: int = 0, **options) -> Seq2Seq:
-    return Seq2Seq(Seq2SeqConfig(**(SIZES | options)), rngs=nnx.Rngs(seed))
 
 
 def stirred(model):
@@ -189,70 +182,6 @@ def test_equal_models_and_shapes_are_compiled_once():
     other = make(1, **options).translate(SOURCE[::-1], SOURCE_LENGTHS[::-1], max_length=3)
     assert _search._cache_size() == count
     assert (one.scores != other.scores).any()
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"bridge": "last", "decoder_size": 20, "num_encoder_layers": 2},
-        {"attention": attention.General, "order": "after", "feed": False, "bridge": "zero"},
-        {"attention": partial(attention.MultiHead, num_heads=2, head_size=3), "tied": True},
-        {"cell": cells.SLSTM, "attention": partial(attention.Concat, score_size=3)},
-        {"cell": cells.MinGRU, "num_decoder_layers": 2, "dropout": 0.1},
-    ],
-)
-def test_choices_fit_together(options):
-    pure, params = take_apart(make(**options))
-
-    def run(params, key):
-        model = pure(params)
-        loss = model.loss(SOURCE, TARGET, key=key, **LENGTHS)
-        return loss, model.step(model.start(abs(SOURCE)), SOURCE[:, 0])[1]
-
-    loss, logits = jax.eval_shape(jax.jit(run), params, jax.random.key(0))
-    assert loss.total.shape == () and logits.shape == (3, 8)
-
-
-def test_bridges_carry_hidden_state_and_memory():
-    lstm = cells.LSTM(input_size=2, hidden_size=2)
-    ends = [cells.LSTMState(*jnp.arange(4.0).reshape(2, 1, 2) + k) for k in (0, 10, 20, 30)]
-    wide = cells.LSTM(input_size=2, hidden_size=4)
-    start = wide.initial_state(wide.init(jax.random.key(0)), (1,))
-    (state,) = carry_last([(ends[0], ends[1]), (ends[2], ends[3])], [start], [wide])
-    assert state.h.tolist() == [[20, 21, 30, 31]] and state.c.tolist() == [[22, 23, 32, 33]]
-
-    bridge, v = Bridge(3, [lstm, lstm], rngs=nnx.Rngs(0)), jnp.array([[1.0, -2.0, 0.5]])
-    low, high = bridge(v, [ends[0], ends[1]])
-    expected = np.tanh(np.asarray(v) @ np.asarray(bridge.map.kernel[...]))[0]
-    found = jnp.concatenate([low.h, low.c, high.h, high.c], -1)[0]
-    np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-    counted = cells.TimeIndex(cell=cells.GRU(input_size=3, hidden_size=2))
-    begin = counted.initial_state(counted.init(jax.random.key(0)), (1,))
-    (state,) = Bridge(3, [counted], rngs=nnx.Rngs(0))(v, [begin])
-    assert (state.t == begin.t).all(), "a counter is not carried"
-
-
-def test_bad_input_is_named():
-    with pytest.raises(ValueError, match=r'bridge="last": layer 0 of the decoder.*hidden_size=2'):
-        make(bridge="last")
-    with pytest.raises(ValueError, match="each of the 2 decoder layers .* 1 encoder layers"):
-        make(bridge="last", num_decoder_layers=2)
-    with pytest.raises(ValueError, match=r"bridge must be one of .* got 'first'"):
-        check_bridge("first", [], [], 1)
-    with pytest.raises(ValueError, match="nothing of the source reaches the decoder"):
-        make(bridge="zero", feed=False)
-    with pytest.raises(ValueError, match="end must be one of the vocabulary, 0..7, got 8"):
-        make(end=8)
-    model = make(hidden_size=4)
-    with pytest.raises(ValueError, match="source holds 7, but the vocabulary has 7 entries"):
-        model.translate(jnp.array([[7]]), max_length=3)
-    with pytest.raises(ValueError, match="lengths go from 5 to 5, but source has 4 steps"):
-        model.translate(SOURCE[:1], jnp.array([5]), max_length=3)
-    with pytest.raises(ValueError, match="beam_size is 1"):
-        model.translate(SOURCE[:1], max_length=3, length_penalty=decoding.GNMT())
-    with pytest.raises(ValueError, match="the model has no attention"):
-        model.alignments(SOURCE, TARGET)
 
 
 def test_types_agree_over_shards():
