@@ -74,8 +74,8 @@ class ListenAttendSpell(nnx.Module):
     def start(
         self,
         features: jax.Array,
-        *,
         lengths: jax.Array | None = None,
+        *,
         key: jax.Array | None = None,
     ) -> SpellerState:
         """Listen to frames (B, T, F): the state from which ``step`` spells, ``start`` first."""
@@ -149,15 +149,13 @@ class ListenAttendSpell(nnx.Module):
         keys: Any = (None,) * 3 if key is None else jax.random.split(key, 3)
         encoded = self.listener(features, lengths=lengths, key=keys[0])
         state = self.attend(encoded, key=keys[1])
-        size = found.clean.shape[1]
-        starts = jnp.full_like(found.clean[:, :1], config.start)
-        tokens = jnp.concatenate([starts, found.clean], axis=1)
-        if found.lengths is None:
-            token_lengths, at_end = None, jnp.full(tokens.shape, False).at[:, -1].set(True)
-        else:
+        tokens = jnp.pad(found.clean, ((0, 0), (1, 0)), constant_values=config.start)
+        targets = jnp.pad(found.given, ((0, 0), (0, 1)), constant_values=config.end)
+        token_lengths = None
+        if found.lengths is not None:
             token_lengths = found.lengths + 1
-            at_end = jnp.arange(size + 1) == found.lengths[:, None]
-        targets = jnp.where(at_end, config.end, jnp.pad(found.given, ((0, 0), (0, 1))))
+            at_end = jnp.arange(targets.shape[1]) == found.lengths[:, None]
+            targets = jnp.where(at_end, config.end, targets)
         if isinstance(sampling_rate, (int, float)) and sampling_rate == 0:
             _, by_row = self.spell(state, tokens, lengths=token_lengths)
             logits = time_first(by_row)

@@ -133,8 +133,8 @@ class Transducer(nnx.Module):
         found = check_labels(labels, label_lengths, config.vocab_size, {"blank": config.blank})
         key_e, key_p = (None, None) if key is None else jax.random.split(key)
         encoded = self.encoder(features, lengths=lengths, key=key_e)
-        blanks = jnp.full_like(found.clean[:, :1], config.blank)
-        _, predicted = self.predict(jnp.concatenate([blanks, found.clean], axis=1), key=key_p)
+        tokens = jnp.pad(found.clean, ((0, 0), (1, 0)), constant_values=config.blank)
+        _, predicted = self.predict(tokens, key=key_p)
         frames = time_first(self.from_frames(encoded.ys))
         logits = self.joint(frames[:, None], time_first(predicted)[None])
         losses = transducer_loss(
