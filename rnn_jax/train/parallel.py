@@ -170,8 +170,10 @@ def train_step(
         here = jax.random.key_data(key)  # differs from device to device
         varying = shared._replace(carry=carry, params=vary_like(shared.params, here))
         found, gradient, carry = gradient_of(varying, batch, key)
-        found, gradient = jax.lax.psum(vary_like((found, gradient), here), AXIS)
-        return found, gradient, carry
+        # one collective: the count travels as what the total is, exact to 2^24 tokens
+        sums = (found.total, found.count.astype(found.total.dtype), gradient)
+        total, count, gradient = jax.lax.psum(vary_like(sums, here), AXIS)
+        return Sum(total, count.astype(found.count.dtype)), gradient, carry
 
     if mode == "pmap":
         return _by_pmap(local, optimizer, mesh)

@@ -74,7 +74,8 @@ def test_no_collective_stands_in_the_time_loop(task, mode):
     mesh = parallel.data_mesh()
     step = parallel.train_step(loss, optimizer, mesh, mode)
     compiled = step.lower(parallel.place(state, mesh), parallel.split_rows(batch, mesh)).compile()
-    assert "all-reduce" in compiled.as_text()
+    in_all = compiled.as_text().count(" all-reduce(")
+    assert in_all == 1 if mode == "shard_map" else in_all >= 1
     assert count_in_while(compiled, "all-reduce") == 0
 
 
