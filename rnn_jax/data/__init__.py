@@ -1,6 +1,8 @@
-"""Data: plain text as characters, and what n-grams reach on it. NumPy only."""
+"""Data: text, pairs of texts, vocabularies, batches, sources. NumPy only; the rest is in extras."""
 
 from rnn_jax.data import ngram as ngram
 from rnn_jax.data import streams as streams
+from rnn_jax.data import subwords as subwords
 from rnn_jax.data import text as text
+from rnn_jax.data import vocabulary as vocabulary
 from rnn_jax.data.errors import InputError as InputError
