@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells.base import input_shape
+from rnn_jax.layers.common import num_time_axes
 from rnn_jax.typing import Params, State
 
 Driver = Callable[..., tuple[State, jax.Array]]
@@ -57,7 +58,7 @@ def run_batch_major(
         ((4, 5, 3), (4, 3))
     """
     xs = jnp.asarray(xs)
-    time_axis = _check_inputs(cell, xs)
+    axes = _check_inputs(cell, xs)
     if context is not None:
         if not hasattr(cell, "bind"):
             raise ValueError(
@@ -68,27 +69,29 @@ def run_batch_major(
     options = {"lengths": lengths, "key": key}
     for name, marks in (("mask", mask), ("reset", reset)):
         if marks is not None:
-            if jnp.shape(marks) != xs.shape[: time_axis + 1]:
+            if jnp.shape(marks) != xs.shape[: axes[-1] + 1]:
                 raise ValueError(
                     f"{name} has shape {jnp.shape(marks)}, but the batch and time axes of xs are "
-                    f"{xs.shape[: time_axis + 1]}: give one boolean for each step, (*B, T)."
+                    f"{xs.shape[: axes[-1] + 1]}: give one boolean for each step, (*B, T)."
                 )
-            options[name] = jnp.moveaxis(jnp.asarray(marks), time_axis, 0)
+            options[name] = jnp.moveaxis(jnp.asarray(marks), axes, range(len(axes)))
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if reverse:
         given["reverse"] = True
-    state, ys = driver(cell, params, jnp.moveaxis(xs, time_axis, 0), state, **given)
-    return state, jnp.moveaxis(ys, 0, time_axis)
+    xs = jnp.moveaxis(xs, axes, range(len(axes)))
+    state, ys = driver(cell, params, xs, state, **given)
+    return state, jnp.moveaxis(ys, range(len(axes)), axes)
 
 
-def _check_inputs(cell: Any, xs: jax.Array) -> int:
-    """Check xs (*B, T, D) against the cell and return the time axis."""
-    name, features = type(cell).__name__, input_shape(cell)
-    time_axis = xs.ndim - len(features) - 1
-    if time_axis < 0 or xs.shape[time_axis + 1 :] != features:
+def _check_inputs(cell: Any, xs: jax.Array) -> tuple[int, ...]:
+    """Check xs (*B, T, D) against the cell and return the time axis; two axes of a grid."""
+    name, features, count = type(cell).__name__, input_shape(cell), num_time_axes(cell)
+    end = xs.ndim - len(features)
+    if end < count or xs.shape[end:] != features:
+        what, time = ("sequences", "T") if count == 1 else ("grids", "height, width")
         raise ValueError(
-            f"xs has shape {xs.shape}, but {name} takes sequences (*B, T, "
+            f"xs has shape {xs.shape}, but {name} takes {what} (*B, {time}, "
             f"{', '.join(map(str, features))}): batch first, then time, then features. Make the "
             f"cell with the inputs' size, or move the axes."
         )
-    return time_axis
+    return tuple(range(end - count, end))

@@ -117,7 +117,8 @@ class Layer(_Module):
 
         ys, lengths, state = layer.apply(params, xs, ...)
 
-    Batch first: xs (*B, T, D), ys (*B, T', O), bit for bit the layer's values.
+    Batch first: xs (*B, T, D), ys (*B, T', O), bit for bit the layer's values; for layers over
+    grids (*B, height, width, D).
 
     Args:
         layer: A layer of ``rnn_jax.layers``.

@@ -32,7 +32,8 @@ class Layer(Protocol):
     without memory has the empty state ``()``. ``reset`` marks the first step of a sequence,
     whatever the direction in which a layer runs: one that runs from the end restarts at the step
     before the mark. A layer may have ``turned()``, itself running from the last step to the first,
-    which ``Bidirectional`` asks for, and ``keeps_time``, False where it shortens time.
+    which ``Bidirectional`` asks for; ``keeps_time``, False where it shortens time; and
+    ``num_time_axes``, 2 for those over grids, whose xs are (height, width, *B, D).
 
     Example:
         >>> from rnn_jax import cells, layers

@@ -155,6 +155,17 @@ def keeps_time(layer: Any) -> bool:
     return bool(getattr(layer, "keeps_time", True))
 
 
+def num_time_axes(layer: Any) -> int:
+    """How many axes before the batch a layer runs along: 1, time; 2 for height and width.
+
+    Example:
+        >>> from rnn_jax import layers
+        >>> num_time_axes(layers.Grid(cell=layers.Elman2D(input_size=1, hidden_size=1)))
+        2
+    """
+    return int(getattr(layer, "num_time_axes", 1))
+
+
 def turned(layer: Any) -> Any:
     """The same layer running from the last step to the first, outputs aligned with the inputs.
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -63,6 +63,7 @@ class Grid:
     cell: Any
     directions: Literal[1, 4] = 4
     merge: Literal["concat", "sum", "mean"] = "concat"
+    num_time_axes: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         if isinstance(self.cell, type) or getattr(self.cell, "num_predecessors", 1) != 2:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -69,6 +69,7 @@ class ReNet:
     row_cell: Any
     patch_shape: tuple[int, int] = (1, 1)
     driver: Callable[..., tuple[State, jax.Array]] = drivers.scan
+    num_time_axes: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         check_cell(self.column_cell, None)
@@ -99,6 +100,10 @@ class ReNet:
     @property
     def output_size(self) -> int:
         return 2 * self.row_cell.output_size
+
+    @property
+    def keeps_time(self) -> bool:
+        return self.patch_shape == (1, 1)
 
     @property
     def _sweeps(self) -> tuple[Bidirectional, Bidirectional]:

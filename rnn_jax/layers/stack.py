@@ -15,9 +15,11 @@ from rnn_jax.layers.common import (
     init_all,
     initial_states,
     keeps_time,
+    num_time_axes,
     prepare,
     turned,
 )
+from rnn_jax.layers.grid import prepare_grid
 from rnn_jax.layers.rnn import RNN
 from rnn_jax.layers.wavefront import run_wavefront
 from rnn_jax.ops.dropout import drop, keep_mask
@@ -36,6 +38,7 @@ class Stack:
     d is dropout between the layers: neither the inputs nor the last outputs are dropped, as in
     PyTorch. Layers and widths may differ, and a layer may shorten time. Parameters and state are
     tuples, lowest first. ``residual`` adds nothing where a layer changes the width or the length.
+    All layers may be over grids (``Grid``, ``ReNet``) instead.
 
     Args:
         layers: The layers, lowest first.
@@ -114,6 +117,10 @@ class Stack:
     def keeps_time(self) -> bool:
         return all(keeps_time(layer) for layer in self.layers)
 
+    @property
+    def num_time_axes(self) -> int:
+        return num_time_axes(self.layers[0])
+
     def turned(self) -> "Stack":
         """The same, running the other way."""
         return replace(self, layers=tuple(turned(layer) for layer in self.layers))
@@ -141,7 +148,10 @@ class Stack:
         check_tuple("Stack", "params", params, count, "layers")
         if state is not None:
             check_tuple("Stack", "state", state, count, "layers")
-        xs, lengths, reset, batch_shape = prepare(self, xs, lengths, reset)
+        if self.num_time_axes == 2:
+            xs, lengths = prepare_grid(self, params, xs, lengths, None, reset)
+        else:
+            xs, lengths, reset, _ = prepare(self, xs, lengths, reset)
         keys: Any = [None] * count
         keeps: list[jax.Array | None] = [None] * count
         if key is not None:
@@ -168,7 +178,7 @@ class Stack:
         """Which features of what layer k reads are kept: (T, *B, O) or (*B, O); None for all."""
         if k == 0 or self.dropout == 0:
             return None
-        steps = shape if self.dropout_per == "step" else shape[1:]
+        steps = shape if self.dropout_per == "step" else shape[self.num_time_axes :]
         return keep_mask(key, self.dropout, (*steps, self.layers[k - 1].output_size))
 
     def arriving(self, k: int, x: jax.Array, below: jax.Array, keep: jax.Array | None) -> jax.Array:
@@ -208,6 +218,13 @@ def _check_choices(stack: Stack) -> None:
         if getattr(stack, name) not in allowed:
             raise ValueError(
                 f"Stack: {name} must be one of {allowed}, got {getattr(stack, name)!r}."
+            )
+    for k, layer in enumerate(stack.layers):
+        if num_time_axes(layer) != stack.num_time_axes:
+            raise ValueError(
+                f"Stack: layers[0] runs along {stack.num_time_axes} axes and layers[{k}], a "
+                f"{type(layer).__name__}, along {num_time_axes(layer)}: a grid has height and "
+                "width, a sequence time. Make a sequence of the grid's output in between."
             )
     shortens = [k for k, layer in enumerate(stack.layers) if not keeps_time(layer)]
     if stack.skip and shortens:

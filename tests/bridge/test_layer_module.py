@@ -67,3 +67,26 @@ def test_gradients_reach_every_parameter():
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         call(nnx.Layer(BOTH, rngs=flax_nnx.Rngs(0)))
+
+
+def test_grids_are_batch_first_too():
+    """Height and width go in front together; a grid under ReNet, lengths in its patches."""
+    grid = layers.Grid(cell=layers.Elman2D(input_size=3, hidden_size=4), directions=1)
+    pixels = cells.Elman(input_size=2 * 4, hidden_size=2)
+    lines = cells.Elman(input_size=4, hidden_size=2)
+    renet = layers.ReNet(column_cell=pixels, row_cell=lines, patch_shape=(2, 1))
+    stack = layers.Stack(layers=(grid, renet), residual=True, dropout_per="sequence", dropout=0.5)
+    module = nnx.Layer(stack, rngs=flax_nnx.Rngs(0))
+    xs = np.random.default_rng(0).normal(size=(5, 4, 6, 3)).astype(np.float32)
+    sizes = jnp.array([[4, 6], [3, 2], [1, 6], [0, 3], [4, 1]])
+    params = module.get_params()
+    below = grid.apply(params[0], np.moveaxis(xs, 0, 2), lengths=sizes)
+    above = renet.apply(params[1], below.ys, lengths=sizes)
+    out = module(xs, lengths=sizes)
+    assert_equal(out, layers.Output(jnp.moveaxis(above.ys, 2, 0), above.lengths, ((), ())))
+    assert out.ys.shape == (5, 2, 6, 4) and out.lengths[1].tolist() == [2, 2]
+    assert stack.draw(1, jax.random.key(1), (4, 6, 5)).shape == (5, 4)  # one mask for a picture
+    with pytest.raises(ValueError, match=re.escape("takes grids (*B, height, width, 3)")):
+        module(xs[0, 0])
+    with pytest.raises(ValueError, match=re.escape("layers[1], a RNN, along 1")):
+        layers.Stack(layers=(grid, layers.RNN(cell=cells.GRU(input_size=4, hidden_size=4))))
