@@ -3,6 +3,9 @@
 from rnn_jax.ops import initializers as initializers
 from rnn_jax.ops.dropout import drop as drop
 from rnn_jax.ops.dropout import keep_mask as keep_mask
+from rnn_jax.ops.frames import deltas as deltas
+from rnn_jax.ops.frames import stack_frames as stack_frames
+from rnn_jax.ops.frames import standardize as standardize
 from rnn_jax.ops.gradients import clip_gradient_norm as clip_gradient_norm
 from rnn_jax.ops.gradients import clip_gradient_value as clip_gradient_value
 from rnn_jax.ops.linear import affine as affine
@@ -13,6 +16,9 @@ from rnn_jax.ops.linear import shift as shift
 from rnn_jax.ops.linear import wider as wider
 from rnn_jax.ops.masks import length_mask as length_mask
 from rnn_jax.ops.masks import select as select
+from rnn_jax.ops.mel import hz_to_mel as hz_to_mel
+from rnn_jax.ops.mel import mel_filters as mel_filters
+from rnn_jax.ops.mel import mel_to_hz as mel_to_hz
 from rnn_jax.ops.norm import layer_norm as layer_norm
 from rnn_jax.ops.ridge import Readout as Readout
 from rnn_jax.ops.ridge import RidgeStats as RidgeStats
@@ -20,6 +26,10 @@ from rnn_jax.ops.ridge import ridge_init as ridge_init
 from rnn_jax.ops.ridge import ridge_merge as ridge_merge
 from rnn_jax.ops.ridge import ridge_solve as ridge_solve
 from rnn_jax.ops.ridge import ridge_update as ridge_update
+from rnn_jax.ops.spec_augment import SpecAugment as SpecAugment
+from rnn_jax.ops.spectrogram import Features as Features
+from rnn_jax.ops.spectrogram import LogMel as LogMel
+from rnn_jax.ops.spectrogram import power_spectrum as power_spectrum
 from rnn_jax.ops.tracing import depends as depends
 from rnn_jax.ops.types import batch_like as batch_like
 from rnn_jax.ops.types import explicit_sharding as explicit_sharding
