@@ -1,18 +1,16 @@
 """One training step on one device or on many, and several hosts: the one place that knows devices.
 
-A loss sees some rows of a batch and gives the ``Sum`` over them. Here it is run on all rows at
-once, or on each device's, and the gradient of the mean over all real tokens comes out the same:
+A loss gives the ``Sum`` over some rows of a batch. However it is run, the gradient of the mean over
+all real tokens comes out the same:
 
     none        one device
     jit         the compiler splits the rows over the mesh (NamedSharding); the default
     shard_map   each device runs its rows; one sum over devices after the backward pass
     pmap        the same in its older spelling
-
-Padding makes shards ragged, so shares are totals over one global count, never means of means.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal, get_args
 
 import jax
@@ -30,6 +28,35 @@ Mode = Literal["none", "jit", "shard_map", "pmap"]
 Loss = Callable[[Params, PyTree, PyTree, jax.Array], tuple[Sum, PyTree]]
 Step = Callable[[TrainState, PyTree], tuple[TrainState, dict[str, jax.Array]]]
 AXIS = "data"
+
+
+def join_hosts(
+    coordinator: str | None = None, num_hosts: int | None = None, host: int | None = None
+) -> None:
+    """Make one program of the processes of several hosts; before anything else touches a device.
+
+    On Cloud TPU, Slurm and Kubernetes JAX finds the others by itself, so nothing need be given.
+
+    Args:
+        coordinator: "address:port" of host 0, the same everywhere.
+        num_hosts: How many processes there are.
+        host: Which of them this is, from 0.
+
+    Raises:
+        ValueError: If only some of the three are given, or ``host`` is not one of so many.
+
+    Example:
+        >>> join_hosts("localhost:1234", num_hosts=2)
+        Traceback (most recent call last):
+        ValueError: join_hosts: coordinator='localhost:1234', num_hosts=2, host=None: give ...
+    """
+    given = (coordinator, num_hosts, host)
+    if None in given and given != (None, None, None) or not 0 <= (host or 0) < (num_hosts or 1):
+        raise ValueError(
+            f"join_hosts: coordinator={coordinator!r}, num_hosts={num_hosts}, host={host}: give "
+            "all three, hosts counted from 0, or none."
+        )
+    jax.distributed.initialize(coordinator, num_hosts, host)
 
 
 def data_mesh(num_devices: int | None = None) -> Mesh:
@@ -59,8 +86,15 @@ def replicate(tree: PyTree, mesh: Mesh) -> PyTree:
         >>> replicate({"w": jnp.ones(2)}, data_mesh())["w"].tolist()
         [1.0, 1.0]
     """
-    copied = jax.tree.map(jnp.copy, tree)  # device_put may alias, and a step donates its state
-    return jax.device_put(copied, NamedSharding(mesh, P()))
+
+    def one(leaf: Any) -> jax.Array:
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            kind = jax.random.key_impl(leaf)
+            return jax.random.wrap_key_data(one(jax.random.key_data(leaf)), impl=kind)
+        copied = jnp.copy(leaf)  # what is placed may alias, and a step donates its state
+        return jax.make_array_from_process_local_data(NamedSharding(mesh, P()), copied)
+
+    return jax.tree.map(one, tree)
 
 
 def split_rows(tree: PyTree, mesh: Mesh) -> PyTree:
@@ -127,7 +161,7 @@ def train_step(
         ``split_rows``; metrics are those of ``apply_gradient``.
 
     Raises:
-        ValueError: For an unknown mode, or "none" on several devices.
+        ValueError: For an unknown mode, "none" on several devices, "pmap" on several hosts.
 
     Example:
         >>> def loss(params, carry, batch, key):
@@ -141,10 +175,12 @@ def train_step(
     """
     if mode not in get_args(Mode):
         raise ValueError(f"mode must be one of {get_args(Mode)}, got {mode!r}.")
-    if mode == "none" and mesh.size > 1:
+    if mode == "pmap" and jax.process_count() > 1:
         raise ValueError(
-            f'mode is "none", but the mesh has {mesh.size} devices: give data_mesh(1).'
+            'mode is "pmap", which takes the rows of one host: use "shard_map", the same program.'
         )
+    if mode == "none" and mesh.size > 1:
+        raise ValueError(f'mode is "none", but the mesh has {mesh.size} devices: give data_mesh(1)')
 
     def gradient_of(state: TrainState, batch: PyTree, key: jax.Array) -> Any:
         def total(params: Params) -> Any:
@@ -180,28 +216,20 @@ def train_step(
 
     def split(state: TrainState, batch: PyTree) -> Any:
         rows = jax.tree.map(lambda leaf: P(AXIS) if leaf.ndim else P(), (state.carry, batch))
-        mapped = jax.shard_map(
-            local, mesh=mesh, in_specs=(P(), *rows), out_specs=(P(), P(), rows[0])
-        )
-        return apply_gradient(
-            optimizer, state, *mapped(state._replace(carry=()), state.carry, batch)
-        )
+        ins, outs = (P(), *rows), (P(), P(), rows[0])
+        run = jax.shard_map(local, mesh=mesh, in_specs=ins, out_specs=outs)
+        found = run(state._replace(carry=()), state.carry, batch)
+        return apply_gradient(optimizer, state, *found)
 
     return jax.jit(split, donate_argnums=0)
 
 
 def _by_pmap(local: Any, optimizer: optax.GradientTransformation, mesh: Mesh) -> Step:
     """``pmap`` wants the devices as an axis: (B, ...) becomes (devices, B / devices, ...)."""
-    num_devices = mesh.size // jax.process_count()
-    update = jax.jit(
-        lambda state, *found: apply_gradient(optimizer, state, *found), donate_argnums=0
-    )
+    update = jax.jit(partial(apply_gradient, optimizer), donate_argnums=0)
 
     def split(leaf: Any) -> Any:
-        return leaf.reshape(num_devices, -1, *leaf.shape[1:]) if leaf.ndim else leaf
-
-    def join(leaf: Any) -> Any:
-        return leaf.reshape(-1, *leaf.shape[2:])
+        return leaf.reshape(mesh.size, -1, *leaf.shape[1:]) if leaf.ndim else leaf
 
     @lru_cache  # a new pmap would compile anew
     def mapped(treedef: Any, axes: tuple[int | None, ...]) -> Any:
@@ -215,6 +243,6 @@ def _by_pmap(local: Any, optimizer: optax.GradientTransformation, mesh: Mesh) ->
         run = mapped(treedef, tuple(0 if leaf.ndim else None for leaf in leaves))
         rows = treedef.unflatten([split(leaf) for leaf in leaves])
         found, gradient, carry = run(state._replace(carry=()), *rows)
-        return update(state, found, gradient, jax.tree.map(join, carry))
+        return update(state, found, gradient, jax.tree.map(jnp.concatenate, carry))
 
     return step
