@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from rnn_jax.data import files
 from rnn_jax.data import vocabulary as vocabularies
 from rnn_jax.data.errors import InputError, extra
 from rnn_jax.data.vocabulary import END, PAD, START, UNKNOWN, Vocabulary
@@ -93,9 +94,9 @@ class Subwords:
         return tuple(dict.fromkeys(c for piece in found for c in piece if c not in "\u2581\n"))
 
     def save(self, directory: str | Path, name: str = "vocabulary") -> None:
-        vocabularies.write_file(Path(directory) / f"{name}.model", self.model)
+        files.write_file(Path(directory) / f"{name}.model", self.model)
         digest = hashlib.sha256(self.model).hexdigest()
-        vocabularies.write_json(directory, name, {"kind": "subwords", "sha256": digest})
+        files.write_json(directory, name, {"kind": "subwords", "sha256": digest})
 
 
 def load(directory: str | Path, name: str = "vocabulary") -> Vocabulary:

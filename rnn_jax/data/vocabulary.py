@@ -1,7 +1,5 @@
 """What the numbers of a text stand for: characters, bytes or words, kept in the run directory."""
 
-import json
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rnn_jax.data.errors import InputError
+from rnn_jax.data.files import write_json
 
 PAD, START, END, UNKNOWN = range(4)  # the same numbers in every vocabulary
 
@@ -231,20 +230,6 @@ def lines_of(tokens: ArrayLike) -> list[list[int]]:
         elif token not in (PAD, START):
             lines[-1].append(token)
     return lines
-
-
-def write_json(directory: str | Path, name: str, content: dict[str, object]) -> None:
-    """Writes DIRECTORY/NAME.json."""
-    text = json.dumps(content, ensure_ascii=False, indent=0)
-    write_file(Path(directory) / f"{name}.json", text.encode())
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Writes a file whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
 
 
 def _any(kept: list[str], what: str, min_count: int) -> list[str]:
