@@ -101,7 +101,7 @@ class Hard(Around):
 
 def reinforce(
     log_prob: jax.Array,
-    reward: jax.Array,
+    reward: jax.Array | float,
     baseline: jax.Array | float,
     entropy: jax.Array | None = None,
     entropy_weight: float = 0.0,
@@ -116,13 +116,16 @@ def reinforce(
 
     Args:
         log_prob: Log probability of the places chosen, (*B,): ``log_prob`` of ``HardState``.
-        reward: What came of them, (*B,).
-        baseline: Its usual value: see ``moving_baseline``.
+        reward: What came of them, (*B,); counts and hits will do.
+        baseline: Its usual value, a number or (*B,): see ``moving_baseline``.
         entropy: H of the choices, (*B,), or None.
         entropy_weight: How much to keep them open.
 
     Returns:
-        (*B,).
+        (*B,), float32 or wider.
+
+    Raises:
+        ValueError: If reward, baseline or entropy have other shapes than ``log_prob``.
 
     Example:
         >>> loss = lambda x: reinforce(x, jnp.array([3.0, 1.0]), 2.0).sum()
@@ -134,23 +137,37 @@ def reinforce(
         learning, 1992, doi:10.1007/BF00992696.
         Xu et al., Show, attend and tell, 2015, arXiv:1502.03044.
     """
-    gain = reward - jnp.broadcast_to(jnp.asarray(baseline, reward.dtype), reward.shape)
-    loss = -jax.lax.stop_gradient(gain.astype(log_prob.dtype)) * log_prob
-    return loss if entropy is None else loss - entropy_weight * entropy.astype(loss.dtype)
+    log_prob = jnp.asarray(log_prob)
+    dtype = wider(log_prob.dtype, jnp.float32)
+    given = {"reward": reward, "baseline": baseline, "entropy": 0 if entropy is None else entropy}
+    for name, value in given.items():
+        if jnp.shape(value) not in ((), log_prob.shape):
+            raise ValueError(
+                f"reinforce: {name} has shape {jnp.shape(value)}, but log_prob has shape "
+                f"{log_prob.shape}: give one number for each row, or one for all."
+            )
+    reward, baseline, bonus = (
+        jnp.broadcast_to(jnp.asarray(value).astype(dtype), log_prob.shape)
+        for value in given.values()
+    )
+    loss = -jax.lax.stop_gradient(reward - baseline) * log_prob.astype(dtype)
+    return loss - entropy_weight * bonus
 
 
-def moving_baseline(baseline: jax.Array, reward: jax.Array, decay: float = 0.9) -> jax.Array:
+def moving_baseline(
+    baseline: jax.Array | float, reward: jax.Array, decay: float = 0.9
+) -> jax.Array:
     """The baseline after one more batch: a moving average of rewards.
 
         b' = decay b + (1 - decay) mean(reward)
 
     Args:
-        baseline: b, a scalar.
+        baseline: b, a scalar; 0.0 to begin with.
         reward: (*B,).
         decay: In [0, 1).
 
     Returns:
-        b', a scalar; nothing flows back through it.
+        b', a scalar, float32 or wider; nothing flows back through it.
 
     Raises:
         ValueError: If ``decay`` is outside of [0, 1).
@@ -161,5 +178,7 @@ def moving_baseline(baseline: jax.Array, reward: jax.Array, decay: float = 0.9) 
     """
     if not 0 <= decay < 1:
         raise ValueError(f"moving_baseline: decay must lie in [0, 1), got {decay}.")
-    new = decay * baseline + (1 - decay) * reward.mean().astype(baseline.dtype)
+    baseline, reward = jnp.asarray(baseline), jnp.asarray(reward)
+    dtype = wider(jnp.float32, baseline.dtype)
+    new = decay * baseline.astype(dtype) + (1 - decay) * reward.astype(dtype).mean()
     return jax.lax.stop_gradient(new)

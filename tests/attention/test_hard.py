@@ -87,8 +87,16 @@ def test_entropy_and_baseline():
     log_prob, reward = jnp.array([-1.0, -2.0]), jnp.array([3.0, 1.0])
     loss = attention.reinforce(log_prob, reward, 2.0, jnp.array([0.5, 1.0]), 0.1)
     assert_close(loss, np.array([1.0 - 0.05, -2.0 - 0.1]))
-    assert_close(attention.moving_baseline(jnp.array(1.0), reward), 1.1)
+    counts = attention.reinforce(log_prob, jnp.array([3, 1]), 1.5)  # the baseline keeps its half
+    assert_close(counts, np.array([1.5, -1.0]))
+    assert_close(attention.reinforce(log_prob, 1.0, jnp.array([0.5, 2.0])), np.array([0.5, -2.0]))
+    half = attention.reinforce(log_prob.astype(jnp.bfloat16), jnp.full(2, 1.004), 1.0)
+    assert_close(half, np.array([0.004, 0.008]), 1e-6)
+    for given in (reward, jnp.array([3, 1])):
+        assert_close(attention.moving_baseline(1.0, given), 1.1, 1e-7)
     slope = jax.grad(lambda r: attention.moving_baseline(jnp.array(1.0), r))(reward)
     assert bool((slope == 0).all())
+    with pytest.raises(ValueError, match=r"reward has shape \(3,\), but log_prob has shape \(2,\)"):
+        attention.reinforce(log_prob, jnp.ones(3), 0.0)
     with pytest.raises(ValueError, match=r"decay must lie in \[0, 1\), got 1"):
         attention.moving_baseline(jnp.array(0.0), reward, decay=1)
