@@ -10,7 +10,7 @@ def length_mask(lengths: jax.Array, num_steps: int) -> jax.Array:
     """Which steps are real: ``mask[t, *b] = t < lengths[*b]``.
 
     Args:
-        lengths: Number of real steps of each row, (*B,), integer.
+        lengths: Number of real steps of each row, (*B,), integer; NumPy's too.
         num_steps: T.
 
     Returns:
@@ -20,6 +20,7 @@ def length_mask(lengths: jax.Array, num_steps: int) -> jax.Array:
         >>> length_mask(jnp.array([1, 3, 0]), 3).astype(int).tolist()
         [[1, 1, 0], [0, 1, 0], [0, 1, 0]]
     """
+    lengths = jnp.asarray(lengths)  # NumPy's int64 where JAX has no such thing
     if lengths.dtype.itemsize < 4:  # uint8 counts to 255, and there are more steps
         lengths = lengths.astype(jnp.int32)
     shape = (num_steps, *lengths.shape)
