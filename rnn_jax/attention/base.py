@@ -150,7 +150,8 @@ def widen_query(attention: Any, memory: Memory, query: jax.Array) -> jax.Array:
     """Check a query (*B, Q) against the memory, and bring it to float32 or wider.
 
     Raises:
-        ValueError: If its size is not ``query_size`` or its batch is not the memory's.
+        ValueError: If the memory is not prepared, or the query's size is not ``query_size`` or its
+            batch not the memory's.
 
     Example:
         >>> from rnn_jax import attention
@@ -159,6 +160,11 @@ def widen_query(attention: Any, memory: Memory, query: jax.Array) -> jax.Array:
         >>> widen_query(dot, memory, jnp.ones((4, 2), jnp.bfloat16)).dtype
         dtype('float32')
     """
+    if not isinstance(memory, Memory):
+        raise ValueError(
+            f"memory is of type {type(memory).__name__}, but {type(attention).__name__} attends to "
+            "what prepare(params, memory, lengths) makes of it."
+        )
     wanted = (*memory.valid.shape[:-1], attention.query_size)
     if tuple(query.shape) != wanted:
         raise ValueError(

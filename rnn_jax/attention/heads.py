@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from rnn_jax.attention.base import Attended, Memory, widen_query
 from rnn_jax.attention.soft import Soft, masked_softmax, product
+from rnn_jax.ops.checks import check_count
 from rnn_jax.ops.initializers import Glorot
 from rnn_jax.ops.linear import affine, wider
 from rnn_jax.ops.masks import select
@@ -87,7 +88,7 @@ class MLPHeads(Soft):
         kernel_init: Initialiser of all matrices.
 
     Raises:
-        ValueError: If a size is below 1.
+        ValueError: If a size is no whole number >= 1.
 
     Example:
         >>> heads = MLPHeads(
@@ -101,6 +102,8 @@ class MLPHeads(Soft):
 
     References:
         Chan, Jaitly, Le and Vinyals, Listen, attend and spell, 2016, arXiv:1508.01211.
+        Several heads: Chiu et al., State-of-the-art speech recognition with sequence-to-sequence
+        models, 2018, arXiv:1712.01769.
     """
 
     key_size: int
@@ -112,12 +115,15 @@ class MLPHeads(Soft):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
-        if min(self.num_heads, *self.hidden_sizes, 1) < 1:
+        check_count(self, "num_heads", self.num_heads)
+        if not isinstance(self.hidden_sizes, (tuple, list)):
             raise ValueError(
-                f"MLPHeads: num_heads={self.num_heads} and hidden_sizes={self.hidden_sizes} must "
-                "be >= 1."
+                f"MLPHeads: hidden_sizes is {self.hidden_sizes!r}: give a tuple, (128,) for one "
+                "hidden layer and () for none."
             )
+        object.__setattr__(self, "hidden_sizes", tuple(self.hidden_sizes))
+        for k, size in enumerate(self.hidden_sizes):
+            check_count(self, f"hidden_sizes[{k}]", size)
 
     @property
     def output_size(self) -> int:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from rnn_jax.attention.additive import AdditiveParams, hidden_sum, init_additive
 from rnn_jax.attention.base import Memory
 from rnn_jax.attention.soft import Soft
+from rnn_jax.ops.checks import check_count
 from rnn_jax.ops.initializers import Glorot
 from rnn_jax.ops.linear import matmul, wider
 from rnn_jax.ops.types import shard_like
@@ -106,8 +107,7 @@ class LocationAware(Soft):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.num_filters < 1:
-            raise ValueError(f"LocationAware: num_filters must be >= 1, got {self.num_filters}.")
+        check_count(self, "num_filters", self.num_filters)
 
     def init(self, key: jax.Array, dtype: Any = jnp.float32) -> LocationAwareParams:
         key_score, key_f, key_u = jax.random.split(key, 3)

@@ -119,7 +119,8 @@ class Monotonic(Around):
         hard: Look at one place, not at the expectation.
 
     Raises:
-        ValueError: If ``noise_scale`` is negative, or the inner attention has no score.
+        ValueError: If ``noise_scale`` is negative, or the inner attention has no score or is
+            ``smooth``.
 
     Example:
         >>> from rnn_jax import attention
@@ -143,6 +144,11 @@ class Monotonic(Around):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.attention.smooth:
+            raise ValueError(
+                "Monotonic: smooth=True of the inner attention has no meaning, for there is no "
+                "softmax of its scores: leave it at False."
+            )
         if not self.noise_scale >= 0:
             raise ValueError(f"Monotonic: noise_scale must be >= 0, got {self.noise_scale}.")
 

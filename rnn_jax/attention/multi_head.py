@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from rnn_jax.attention.base import Attended, Memory, clean, widen_query
 from rnn_jax.attention.heads import project_heads, split_heads
 from rnn_jax.attention.soft import Soft, masked_softmax, product
+from rnn_jax.ops.checks import check_count
 from rnn_jax.ops.initializers import Glorot
 from rnn_jax.ops.linear import affine, wider
 from rnn_jax.ops.types import shard_like
@@ -76,8 +77,7 @@ class MultiHead(Soft):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.num_heads < 1:
-            raise ValueError(f"MultiHead: num_heads must be >= 1, got {self.num_heads}.")
+        check_count(self, "num_heads", self.num_heads)
 
     @property
     def output_size(self) -> int:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 
 from rnn_jax.cells import base
 from rnn_jax.cells.attentive import AttentiveState
 from rnn_jax.cells.wrapper import Wrapper
-from rnn_jax.ops.linear import wider
+from rnn_jax.ops.checks import check_instance
+from rnn_jax.ops.linear import join
 from rnn_jax.typing import Params
 
 
@@ -26,9 +26,10 @@ class Alignments(Wrapper):
         cell: The inner cell; its parameters are the wrapper's.
 
     Raises:
-        ValueError: If the state has no weights.
+        ValueError: If ``cell`` is no cell, or its state has no weights.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> from rnn_jax import attention, cells, drivers
         >>> attentive = cells.Attentive(
         ...     cell=cells.GRU(input_size=2 + 3, hidden_size=3),
@@ -43,6 +44,7 @@ class Alignments(Wrapper):
     """
 
     def __post_init__(self) -> None:
+        check_instance("Alignments", "cell", self.cell, base.Cell, "cells.Attentive(...)")
         if ".weights" not in base.state_shapes(self.cell):
             raise ValueError(
                 f"Alignments: the state of {type(self.cell).__name__} has no weights, but "
@@ -51,9 +53,7 @@ class Alignments(Wrapper):
 
     def readout(self, params: Params, state: AttentiveState) -> jax.Array:
         y = self.cell.readout(params, state)
-        dtype = wider(y.dtype, state.weights.dtype)
-        weights = state.weights.reshape(*y.shape[:-1], -1)
-        return jnp.concatenate([y.astype(dtype), weights.astype(dtype)], axis=-1)
+        return join(y, state.weights.reshape(*y.shape[:-1], -1))
 
     def split(self, ys: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Outputs (T, *B, O), and the weights (T, *B, S) or, of several heads, (T, *B, N, S)."""

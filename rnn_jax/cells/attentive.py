@@ -6,10 +6,11 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.attention.base import Attended, Memory, attend, is_stochastic, spread
+from rnn_jax.attention.base import Attended, Attention, Memory, attend, is_stochastic, spread
 from rnn_jax.cells import base
+from rnn_jax.ops.checks import check_instance
 from rnn_jax.ops.initializers import Glorot
-from rnn_jax.ops.linear import affine, wider
+from rnn_jax.ops.linear import affine, join, wider
 from rnn_jax.typing import Initializer, Params, PyTree, State
 
 
@@ -67,7 +68,7 @@ class Attentive:
         kernel_init: Initialiser of ``w_c``.
 
     Raises:
-        ValueError: If sizes do not fit, if no memory is bound, or if its rows are not the inputs'.
+        ValueError: If parts or sizes do not fit, no memory is bound, or its rows are not xs's.
 
     Example:
         >>> from rnn_jax import attention, cells, drivers
@@ -99,6 +100,10 @@ class Attentive:
 
     def __post_init__(self) -> None:
         base.check_sizes(self)
+        check_instance("Attentive", "cell", self.cell, base.Cell, "cells.LSTM(...)")
+        check_instance(
+            "Attentive", "attention", self.attention, Attention, "attention.Additive(...)"
+        )
         if self.order not in ("after", "before"):
             raise ValueError(f'Attentive: order must be "after" or "before", got {self.order!r}.')
         if self.order == "before" and not self.feed:
@@ -211,14 +216,14 @@ class Attentive:
         fed = state.context if seen is None else seen.context
         inner = z.z
         if self._fed_size:
-            inner = base.encode(self.cell, params.cell, _join(z.z, fed), z.noise)
+            inner = base.encode(self.cell, params.cell, join(z.z, fed), z.noise)
         cell = self.cell.step(params.cell, state.cell, inner)
         if seen is None:
             seen = self._attend(params, state, cell, z.attention)
         context = seen.context
         if params.w_c is not None:
             h = self.cell.readout(params.cell, cell)
-            context = jnp.tanh(affine(_join(context, h), params.w_c, None))
+            context = jnp.tanh(affine(join(context, h), params.w_c, None))
         return AttentiveState(cell, context, seen.state, seen.weights)
 
     def _attend(
@@ -231,7 +236,7 @@ class Attentive:
     def readout(self, params: AttentiveParams, state: AttentiveState) -> jax.Array:
         if params.w_c is not None:
             return state.context
-        return _join(self.cell.readout(params.cell, state.cell), state.context)
+        return join(self.cell.readout(params.cell, state.cell), state.context)
 
 
 def _widest(params: AttentiveParams) -> Any:
@@ -243,8 +248,3 @@ def _bound(params: AttentiveParams) -> Memory:
     if params.memory is None:
         raise ValueError("Attentive: no memory is bound: call with cell.bind(params, memory).")
     return params.memory
-
-
-def _join(a: jax.Array, b: jax.Array) -> jax.Array:
-    dtype = wider(a.dtype, b.dtype)
-    return jnp.concatenate([a.astype(dtype), b.astype(dtype)], axis=-1)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.cells import base
-from rnn_jax.ops.linear import wider
+from rnn_jax.ops.linear import join, wider
 from rnn_jax.typing import Params, PyTree, State
 
 
@@ -142,7 +142,7 @@ class Stacked:
         new = [self.cells[0].step(params[0], state.cells[0], z.z)]
         below = self._output(0, params, new[0], z.x)
         for k in range(1, len(self.cells)):
-            x = _join([z.x, below]) if self.skip else below
+            x = join(z.x, below) if self.skip and z.x is not None else below
             z_k = base.encode(self.cells[k], params[k], x, z.noise[k - 1])
             new.append(self.cells[k].step(params[k], state.cells[k], z_k))
             below = self._output(k, params, new[k], below)
@@ -162,9 +162,4 @@ class Stacked:
         ys: list[jax.Array] = []
         for k, layer in enumerate(state.cells):
             ys.append(self._output(k, params, layer, ys[-1] if ys else state.x))
-        return _join(ys) if self.skip else ys[-1]
-
-
-def _join(parts: list[Any]) -> jax.Array:
-    dtype = wider(*(part.dtype for part in parts))
-    return jnp.concatenate([part.astype(dtype) for part in parts], axis=-1)
+        return join(*ys) if self.skip else ys[-1]

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from rnn_jax.cells.affine import REPLACED
 from rnn_jax.cells.elman import ElmanState
 from rnn_jax.cells.feedback import FeedbackState
-from rnn_jax.ops.linear import matmul, wider
+from rnn_jax.ops.linear import join, matmul
 from rnn_jax.ops.masks import length_mask, select
 from rnn_jax.typing import Params
 
@@ -167,9 +167,7 @@ def teacher_inputs(
     if lengths is not None:
         by_length = length_mask(jnp.asarray(lengths), xs.shape[0])
         mask = by_length if mask is None else jnp.logical_and(by_length, mask)
-    previous = _previous(targets, first, mask, reset, reverse)
-    dtype = wider(xs.dtype, targets.dtype)
-    return jnp.concatenate([xs.astype(dtype), previous.astype(dtype)], axis=-1)
+    return join(xs, _previous(targets, first, mask, reset, reverse))
 
 
 def _previous(

@@ -8,8 +8,8 @@ import jax.numpy as jnp
 
 from rnn_jax.attention.multi_head import MultiHead, MultiHeadParams
 from rnn_jax.layers.base import Output
-from rnn_jax.ops.checks import check_lengths
-from rnn_jax.ops.masks import length_mask, select
+from rnn_jax.layers.common import clean, prepare
+from rnn_jax.ops.checks import check_instance
 from rnn_jax.typing import State
 
 
@@ -27,7 +27,7 @@ class SelfAttention:
         causal: Let a step see itself and the steps before only.
 
     Raises:
-        ValueError: If the attention's two sizes differ.
+        ValueError: If the attention is no ``MultiHead``, or its two sizes differ.
 
     Example:
         >>> from rnn_jax import attention, layers
@@ -46,6 +46,8 @@ class SelfAttention:
     causal: bool = False
 
     def __post_init__(self) -> None:
+        example = "attention.MultiHead(query_size=4, memory_size=4, num_heads=2, head_size=2)"
+        check_instance("SelfAttention", "attention", self.attention, MultiHead, example)
         sizes = (self.attention.query_size, self.attention.memory_size)
         if sizes[0] != sizes[1]:
             raise ValueError(
@@ -81,29 +83,17 @@ class SelfAttention:
         del key
         if jax.tree.leaves(state):
             raise ValueError("SelfAttention: it has no memory, so state must be () or None.")
-        valid = None
-        if lengths is not None:
-            check_lengths(lengths, xs.shape[:-1])
-            valid = length_mask(jnp.asarray(lengths), xs.shape[0])
-            xs = select(valid, xs, jnp.zeros((), xs.dtype))
+        xs, lengths, reset, _ = prepare(self, xs, lengths, reset)
         memory = self.attention.prepare(params, xs, lengths)
+        allowed = None if reset is None else _same_sequence(reset)
         ys, _ = self.attention.attend_sequence(
-            params, memory, xs, causal=self.causal, allowed=_same_sequence(xs, reset)
+            params, memory, xs, causal=self.causal, allowed=allowed
         )
-        if valid is not None:
-            ys = select(valid, ys, jnp.zeros((), ys.dtype))
-        return Output(ys, lengths, ())
+        return Output(clean(ys, lengths), lengths, ())
 
 
-def _same_sequence(xs: jax.Array, reset: jax.Array | None) -> jax.Array | None:
+def _same_sequence(reset: jax.Array) -> jax.Array:
     """Which steps have no reset between them, (*B, T, T)."""
-    if reset is None:
-        return None
-    if reset.shape != xs.shape[:-1] or reset.dtype != jnp.bool_:
-        raise ValueError(
-            f"reset has shape {reset.shape} and dtype {reset.dtype}, but must be bool with time "
-            f"and batch axes of xs, {xs.shape[:-1]}."
-        )
     number = jnp.moveaxis(jnp.cumsum(reset.astype(jnp.int32), axis=0), 0, -1)
     shape = (*number.shape, number.shape[-1])
     rows = jnp.broadcast_to(number[..., :, None], shape)

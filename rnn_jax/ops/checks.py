@@ -18,15 +18,42 @@ def check_sizes(owner: Any) -> None:
     """
     for name in getattr(owner, "__dataclass_fields__", ()):
         size = getattr(owner, name) if name.endswith("_size") else 1
-        if isinstance(size, tuple) or size is None:
-            continue
-        if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-            raise ValueError(
-                f"{type(owner).__name__}: {name} must be a whole number >= 1, got {size!r}."
-            )
+        if not isinstance(size, tuple) and size is not None:
+            check_count(owner, name, size)
 
 
-def known(x: jax.Array) -> bool:
+def check_count(owner: Any, name: str, value: Any) -> None:
+    """Check that a field is a whole number >= 1.
+
+    Raises:
+        ValueError: Naming the owner, the field and its value.
+
+    Example:
+        >>> check_count("MultiHead", "num_heads", 2)
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        owner = owner if isinstance(owner, str) else type(owner).__name__
+        raise ValueError(f"{owner}: {name} must be a whole number >= 1, got {value!r}.")
+
+
+def check_instance(owner: str, name: str, value: Any, kind: type, example: str) -> None:
+    """Check that a field holds one of a kind, and not a class in place of an instance.
+
+    Raises:
+        ValueError: Naming what was given, and how to make what is meant.
+
+    Example:
+        >>> from rnn_jax import attention
+        >>> dot = attention.Dot(query_size=2, memory_size=2)
+        >>> check_instance("Attentive", "attention", dot, attention.Attention, "attention.Dot(...)")
+    """
+    if isinstance(value, type) or not isinstance(value, kind):
+        is_class = isinstance(value, type)
+        what = f"the class {value.__name__}" if is_class else f"a {type(value).__name__}"
+        raise ValueError(f"{owner}: {name} is {what}: give one such as {example}.")
+
+
+def known(x: Any) -> bool:
     """Whether the values can be read here: no tracer, and no part of it on another host.
 
     Example:

@@ -75,6 +75,17 @@ def scale(x: jax.Array, g: jax.Array) -> jax.Array:
     return x * jnp.broadcast_to(g.astype(x.dtype), x.shape)
 
 
+def join(*parts: jax.Array) -> jax.Array:
+    """Features side by side, in the widest of the parts' dtypes.
+
+    Example:
+        >>> join(jnp.zeros(2), jnp.ones(1, jnp.bfloat16)).tolist()
+        [0.0, 0.0, 1.0]
+    """
+    dtype = wider(*(part.dtype for part in parts))
+    return jnp.concatenate([part.astype(dtype) for part in parts], axis=-1)
+
+
 def affine(x: jax.Array, w: jax.Array, b: jax.Array | None) -> jax.Array:
     """The affine map ``x @ w + b``.
 

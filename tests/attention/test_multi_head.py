@@ -67,7 +67,7 @@ def test_the_layer_keeps_padding_and_sequences_apart():
     @jax.jit
     def found(params, poisoned):
         def loss(params, poisoned):
-            ys = layer.apply(params, poisoned, lengths=lengths, reset=reset).ys
+            ys = layer.apply(params, poisoned, lengths=lengths.tolist(), reset=reset).ys
             return jnp.sin(ys).sum(), ys
 
         return jax.grad(loss, (0, 1), has_aux=True)(params, poisoned)
@@ -92,10 +92,17 @@ def test_bad_input_is_refused():
         kind.attend_sequence(params, memory, queries, allowed=jnp.ones((6, 5), bool))
     with pytest.raises(ValueError, match="query_size=4 and memory_size=3"):
         layers.SelfAttention(attention=kind)
-    with pytest.raises(ValueError, match="num_heads must be >= 1, got 0"):
+    for wrong in (attention.MultiHead, attention.Dot(query_size=2, memory_size=2)):
+        with pytest.raises(
+            ValueError, match="attention is .* give one such as attention.MultiHead"
+        ):
+            layers.SelfAttention(attention=wrong)
+    with pytest.raises(ValueError, match="num_heads must be a whole number >= 1, got 0"):
         attention.MultiHead(query_size=4, memory_size=3, num_heads=0, head_size=3)
     layer = layers.SelfAttention(
         attention=attention.MultiHead(query_size=4, memory_size=4, num_heads=2, head_size=3)
     )
     with pytest.raises(ValueError, match="state must be"):
         layer.apply(layer.init(jax.random.key(0)), jnp.ones((5, 4), jnp.float32), jnp.ones(3))
+    with pytest.raises(ValueError, match="xs has shape .*, but SelfAttention has input_size=4"):
+        layer.apply(layer.init(jax.random.key(0)), jnp.ones((5, 2, 3), jnp.float32))

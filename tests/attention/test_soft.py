@@ -52,9 +52,22 @@ def test_bad_input_is_refused():
         attention.Hard(attention=heads)
     with pytest.raises(ValueError, match="noise_scale must be >= 0, got -1"):
         attention.Monotonic(attention=dot, noise_scale=-1)
-    with pytest.raises(ValueError, match="num_filters must be >= 1, got 0"):
+    with pytest.raises(ValueError, match="num_filters must be a whole number >= 1, got 2.0"):
         attention.LocationAware(
-            query_size=2, memory_size=2, score_size=2, num_filters=0, filter_size=3
+            query_size=2, memory_size=2, score_size=2, num_filters=2.0, filter_size=3
         )
+    sizes = {"query_size": 2, "memory_size": 2, "key_size": 3, "num_heads": 2}
+    for hidden, message in (
+        (3, "hidden_sizes is 3: give a tuple"),
+        ((3, 0), r"sizes\[1\] must be"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            attention.MLPHeads(**sizes, hidden_sizes=hidden)
+    with pytest.raises(
+        ValueError, match="memory is of type .*Array.*, but Dot attends to what prep"
+    ):
+        dot.attend((), jnp.ones((5, 3, 2)), jnp.ones((3, 2)), ())
+    with pytest.raises(ValueError, match="Monotonic: smooth=True"):
+        attention.Monotonic(attention=attention.Dot(query_size=2, memory_size=2, smooth=True))
     with pytest.raises(ValueError, match="window_size must be a whole number >= 1, got 0"):
         attention.LocalM(attention=dot, window_size=0)

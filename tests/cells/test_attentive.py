@@ -210,5 +210,11 @@ def test_bad_input_is_refused():
         cells.Attentive(cell=lstm, attention=ADDITIVE, order="later")
     with pytest.raises(ValueError, match="leave feed at True"):
         cells.Attentive(cell=lstm, attention=ADDITIVE, order="before", feed=False)
+    with pytest.raises(ValueError, match="Attentive: attention is the class Additive: give one"):
+        cells.Attentive(cell=lstm, attention=attention.Additive)
+    with pytest.raises(ValueError, match="Attentive: cell is the class LSTM: give one"):
+        cells.Attentive(cell=cells.LSTM, attention=ADDITIVE)
+    with pytest.raises(ValueError, match="Alignments: cell is the class Attentive: give one"):
+        cells.Alignments(cell=cells.Attentive)
     with pytest.raises(ValueError, match="has no weights"):
         cells.Alignments(cell=lstm)
