@@ -16,6 +16,7 @@ import jax.numpy as jnp
 
 from rnn_jax.drivers.checks import check_cell
 from rnn_jax.drivers.unrolled import step as cell_step
+from rnn_jax.ops.checks import check_count
 from rnn_jax.ops.initializers import Glorot
 from rnn_jax.ops.linear import affine, wider
 from rnn_jax.ops.types import explicit_sharding
@@ -105,8 +106,7 @@ class TokenStep:
 
     def init(self, key: jax.Array, dtype: Any = jnp.float32, *, vocab_size: int) -> TokenStepParams:
         """Parameters for the default ``embed`` and ``head``: normal rows, Glorot, zero bias."""
-        if vocab_size < 1:
-            raise ValueError(f"vocab_size must be a whole number >= 1, got {vocab_size!r}.")
+        check_count("TokenStep", "vocab_size", vocab_size)
         key_cell, key_embedding, key_head = jax.random.split(key, 3)
         return TokenStepParams(
             cell=self.cell.init(key_cell, dtype),

@@ -20,7 +20,10 @@ def check_tokens(name: str, tokens: Any) -> jax.Array:
         >>> check_tokens("start", [1, 2]).tolist()
         [1, 2]
     """
-    tokens = jnp.asarray(tokens)
+    try:
+        tokens = jnp.asarray(tokens)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} is {tokens!r}: tokens are whole numbers.") from None
     if tokens.size == 0:
         raise ValueError(
             f"{name} has shape {tokens.shape}, which is empty: give at least one step and row."
@@ -70,7 +73,8 @@ def check_count(name: str, value: Any) -> None:
         >>> check_count("max_length", 3)
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}.")
+        remedy = f": write int({name})" if hasattr(value, "__index__") and value != 0 else ""
+        raise ValueError(f"{name} must be a whole number >= 1, got {value!r}{remedy}.")
 
 
 def check_draws(key: Any, **users: Any) -> None:
@@ -89,7 +93,7 @@ def check_draws(key: Any, **users: Any) -> None:
 
 
 def check_static(**functions: Any) -> None:
-    """Check that functions can be static arguments of ``jit``: hashable.
+    """Check that functions can be static arguments of ``jit``: no classes, and hashable.
 
     Raises:
         ValueError: Naming the one that is not.
@@ -98,6 +102,10 @@ def check_static(**functions: Any) -> None:
         >>> check_static(step=jnp.sin)
     """
     for name, function in functions.items():
+        if isinstance(function, type):
+            raise ValueError(
+                f"{name} is the class {function.__name__}: give one, {function.__name__}(...)."
+            )
         try:
             hash(function)
         except TypeError:
@@ -135,7 +143,8 @@ def check_step(step: Any, params: Params, state: State, token: jax.Array) -> int
         if jnp.shape(leaf)[: len(batch_shape)] != batch_shape:
             raise ValueError(
                 f"state{jax.tree_util.keystr(path)} has shape {jnp.shape(leaf)}, but the tokens "
-                f"have batch axes {batch_shape}: they lead every leaf of the state."
+                f"have batch axes {batch_shape}: they lead every leaf of the state, and come after "
+                f"time in the tokens."
             )
     result = _probe.eval_shape(step, params, state, token)
     if not isinstance(result, tuple) or len(result) != 2:

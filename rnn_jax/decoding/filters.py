@@ -154,7 +154,8 @@ class Forbid:
         tokens: Ids in 0..V-1, not all of them.
 
     Raises:
-        ValueError: If an id is outside the vocabulary, or none is left, when called.
+        ValueError: If it is no tuple of ids; when called, if an id is outside the vocabulary or
+            none is left.
 
     Example:
         >>> Forbid((0,))(jnp.array([5.0, 1.0, 2.0])).tolist()
@@ -162,6 +163,12 @@ class Forbid:
     """
 
     tokens: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.tokens, tuple) or not all(
+            hasattr(t, "__index__") for t in self.tokens
+        ):
+            raise ValueError(f"Forbid: tokens must be a tuple of ids, (0,), got {self.tokens!r}.")
 
     def __call__(self, logits: jax.Array) -> jax.Array:
         size = logits.shape[-1]

@@ -12,10 +12,10 @@ from rnn_jax.decoding.checks import (
     check_count,
     check_draws,
     check_range,
-    check_static,
     check_step,
     check_tokens,
 )
+from rnn_jax.decoding.rules import check_chosen, check_ends, check_pad, check_rules, check_stopped
 from rnn_jax.decoding.samplers import Greedy
 from rnn_jax.decoding.stopping import Stopped
 from rnn_jax.decoding.teacher import Choose, like_state, typed
@@ -72,12 +72,12 @@ def decode(
         max_length: T, tokens of a row at most, prefix and end symbol included.
         choose: ``Greedy()``, the default, ``Sample((Temperature(0.7), TopP(0.9)))``, or any static
             function of logits (*B, V) and a key.
-        end: The end symbol, or several.
+        end: The end symbol, or several; static.
         stop: A rule, ``StopOutput(...)`` or ``CountdownEnd()``; with ``end``, either ends the row.
         prefix: Tokens (P, *B) that every row begins with, read one by one; no row ends in it.
         key: For choices and rules that draw. Inside ``shard_map`` give each shard its own
             (``jax.random.fold_in(key, jax.lax.axis_index(name))``).
-        pad: What stands after a row's end; any integer, never read.
+        pad: What stands after a row's end; any integer of start's dtype, never read.
         chunk: Steps in one iteration of the loop.
 
     Returns:
@@ -112,19 +112,17 @@ def decode(
     choose = Greedy() if choose is None else choose
     check_count("max_length", max_length)
     check_count("chunk", chunk)
+    check_rules(choose, stop)
     check_draws(key, choose=choose, stop=stop)
-    check_static(choose=choose, stop=stop)
     start = check_tokens("start", start)
     prefix = _check_prefix(prefix, start, max_length)
     start = like_state(start, params, state)
     params, state = typed(params, state, start[None])
     vocab_size = check_step(step, params, state, start)
-    ends = () if end is None else tuple(end) if isinstance(end, (tuple, list)) else (end,)
-    for name, tokens in (("start", start), ("prefix", prefix), *(("end", e) for e in ends)):
-        check_range(name, tokens, vocab_size)
-    rule = _Rule(
-        step, choose, stop, tuple(map(int, ends)), int(pad), max_length, min(chunk, max_length)
-    )
+    check_range("start", start, vocab_size)
+    check_range("prefix", prefix, vocab_size)
+    ends, pad = check_ends(end, vocab_size), check_pad(pad, start.dtype)
+    rule = _Rule(step, choose, stop, ends, pad, max_length, min(chunk, max_length))
     return _decode(rule, params, state, start, prefix, key)
 
 
@@ -218,7 +216,7 @@ def _advance(
     if key is not None:
         key_token = jax.random.fold_in(key, t)
         key_stop = jax.random.fold_in(jax.random.fold_in(key, STOP), t)
-    token = rule.choose(logits, key_token).astype(carry.token.dtype)
+    token = check_chosen(rule.choose(logits, key_token), carry.token)
     if prefix is not None:
         given = jax.lax.dynamic_index_in_dim(prefix, t, 0, keepdims=False)
         token = jnp.where(t < len(prefix), given, token)
@@ -227,7 +225,7 @@ def _advance(
     for end in rule.ends:
         ended = jnp.logical_or(ended, token == end)
     if rule.stop is not None:
-        stopped = rule.stop(params, state, token, key_stop)
+        stopped = check_stopped(rule.stop(params, state, token, key_stop), token)
         ended = jnp.logical_or(ended, stopped.ended)
         decided = stopped.log_prob.astype(decided.dtype)
     if prefix is not None:

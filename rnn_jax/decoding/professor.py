@@ -8,8 +8,9 @@ import jax.numpy as jnp
 
 from rnn_jax.decoding.base import Step
 from rnn_jax.decoding.checks import check_draws
+from rnn_jax.decoding.rules import check_rules
 from rnn_jax.decoding.samplers import Sample
-from rnn_jax.decoding.teacher import Choose, Own, prepare, run
+from rnn_jax.decoding.teacher import Choose, Feed, Own, prepare, run
 from rnn_jax.ops.linear import wider
 from rnn_jax.ops.masks import select
 from rnn_jax.typing import Params, State
@@ -55,7 +56,7 @@ def behaviours(
         ``Behaviours``: teacher and free (T, *B, H + V), logits (T, *B, V).
 
     Raises:
-        ValueError: As for ``scheduled_sampling``.
+        ValueError: If ``hidden`` gives no (*B, H), or as for ``scheduled_sampling``.
 
     Example:
         >>> from rnn_jax import cells, decoding
@@ -69,8 +70,10 @@ def behaviours(
         ((3, 2, 10), True)
     """
     choose = Sample() if choose is None else choose
+    check_rules(choose)
     check_draws(key, choose=choose)
     feed = prepare(step, params, state, tokens, lengths)
+    _check_hidden(hidden, feed)
     places = jnp.ones(feed.tokens.shape, bool).at[0].set(False)
     _, taught = run(step, feed, None, hidden)
     _, free = run(step, feed, Own(choose, places, key), hidden)
@@ -84,6 +87,19 @@ def behaviours(
 
     teacher = joined(taught.observed, taught.logits)
     return Behaviours(teacher, joined(free.observed, free.logits), taught.logits)
+
+
+def _check_hidden(hidden: Any, feed: Feed) -> None:
+    batch_shape = feed.tokens.shape[1:]
+    if not callable(hidden):
+        raise ValueError(f"hidden is {hidden!r}: give a function, lambda state: state.h.")
+    shown: Any = jax.eval_shape(hidden, feed.state)
+    shape = getattr(shown, "shape", ())
+    if len(shape) != len(batch_shape) + 1 or shape[:-1] != batch_shape:
+        raise ValueError(
+            f"hidden gave {jax.tree.map(jnp.shape, shown)} for rows {batch_shape}: give one array "
+            f"{(*batch_shape, 'H')}, such as lambda state: state.h."
+        )
 
 
 class ProfessorLosses(NamedTuple):
@@ -157,7 +173,7 @@ class ProfessorGates(NamedTuple):
 
 
 def professor_gates(
-    accuracy: jax.Array, lowest: float = 0.75, highest: float = 0.99
+    accuracy: jax.Array | float, lowest: float = 0.75, highest: float = 0.99
 ) -> ProfessorGates:
     """The paper's rule: which losses count at this accuracy of the discriminator.
 
@@ -169,12 +185,13 @@ def professor_gates(
         ValueError: If not 0 <= lowest < highest <= 1.
 
     Example:
-        >>> [tuple(map(float, professor_gates(jnp.asarray(a)))) for a in (0.5, 0.9, 1.0)]
+        >>> [tuple(map(float, professor_gates(a))) for a in (0.5, 0.9, 1.0)]
         [(1.0, 0.0), (1.0, 1.0), (0.0, 1.0)]
     """
     if not 0 <= lowest < highest <= 1:
         raise ValueError(
             f"lowest={lowest} and highest={highest} must be shares with 0 <= lowest < highest <= 1."
         )
+    accuracy = jnp.asarray(accuracy)
     on = [(accuracy < highest), (accuracy > lowest)]
     return ProfessorGates(*(gate.astype(accuracy.dtype) for gate in on))

@@ -24,8 +24,12 @@ def _filtered(logits: jax.Array, filters: tuple[Filter, ...]) -> jax.Array:
     return logits
 
 
+def _is_filter(one: object) -> bool:
+    return callable(one) and not isinstance(one, type)
+
+
 def _check_filters(choice: "Greedy | Sample") -> None:
-    if not isinstance(choice.filters, tuple) or not all(callable(f) for f in choice.filters):
+    if not isinstance(choice.filters, tuple) or not all(map(_is_filter, choice.filters)):
         raise ValueError(
             f"{type(choice).__name__}: filters must be a tuple of filters, got {choice.filters!r}: "
             f"for one filter write (Temperature(0.7),)."

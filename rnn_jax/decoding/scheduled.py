@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from rnn_jax.decoding.base import Step
 from rnn_jax.decoding.checks import check_count, check_draws, check_tokens
+from rnn_jax.decoding.rules import check_rules
 from rnn_jax.decoding.samplers import Greedy, Sample
 from rnn_jax.decoding.teacher import Choose, Own, like_state, prepare, run
 from rnn_jax.drivers.checks import known
@@ -74,6 +75,7 @@ def scheduled_sampling(
     if key is None:
         raise ValueError("scheduled_sampling throws coins: give key=jax.random.key(0).")
     check_draws(key)
+    check_rules(choose)
     rate = check_rate(rate)
     feed = prepare(step, params, state, tokens, lengths)
     coins = jax.random.uniform(jax.random.fold_in(key, COINS), feed.tokens.shape, rate.dtype)
@@ -133,6 +135,7 @@ def free_running(
     """
     choose = Greedy() if choose is None else choose
     check_count("num_steps", num_steps)
+    check_rules(choose)
     check_draws(key, choose=choose)
     start = like_state(check_tokens("start", start), params, state)
     tokens = jnp.broadcast_to(start[None], (num_steps, *start.shape))
@@ -152,7 +155,13 @@ def check_rate(rate: Any) -> jax.Array:
         >>> float(check_rate(0.25))
         0.25
     """
-    rate = jnp.asarray(rate)
+    try:
+        rate = jnp.asarray(rate)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"rate is {rate!r}: give a number in 0..1; a schedule gives one for the number of the "
+            f"update, schedule(update)."
+        ) from None
     if rate.ndim:
         raise ValueError(f"rate has shape {rate.shape}: give one number for all rows and steps.")
     if known(rate) and not 0 <= float(rate) <= 1:

@@ -40,7 +40,7 @@ class StopOutput:
         threshold: None to draw, or a probability in (0, 1).
 
     Raises:
-        ValueError: If the threshold is not between 0 and 1, or u has another shape than (*B,).
+        ValueError: If the threshold is not between 0 and 1, or u is not floating-point (*B,).
 
     Example:
         >>> stop = StopOutput(output=lambda params, state: state, threshold=0.5)
@@ -70,6 +70,11 @@ class StopOutput:
             raise ValueError(
                 f"StopOutput: output gave shape {u.shape} for tokens of shape {token.shape}: give "
                 f"one number for each row."
+            )
+        if not jnp.issubdtype(u.dtype, jnp.floating):
+            raise ValueError(
+                f"StopOutput: output gave dtype {u.dtype}: give u, whose sigmoid is the "
+                f"probability of stopping, no decision."
             )
         u = u.astype(wider(u.dtype, jnp.float32))
         if self.threshold is None:
@@ -102,6 +107,9 @@ class LengthCountdown:
         step: ``step(params, state, token, remaining) -> (state, logits)``; remaining (*B,) integer
             counts the token to come, so it is 1 at the last. Scale or embed it there.
 
+    Raises:
+        ValueError: If the lengths are no integers: round what was predicted.
+
     Example:
         >>> def inner(params, state, token, remaining):
         ...     return state, jnp.stack([remaining, -remaining], -1).astype(jnp.float32)
@@ -116,6 +124,11 @@ class LengthCountdown:
     def __call__(
         self, params: Params, state: CountdownState, token: jax.Array
     ) -> tuple[CountdownState, jax.Array]:
+        if not jnp.issubdtype(state.remaining.dtype, jnp.integer):
+            raise ValueError(
+                f"LengthCountdown: remaining has dtype {state.remaining.dtype}: lengths are whole "
+                f"numbers, jnp.round(lengths).astype(jnp.int32)."
+            )
         inner, logits = self.step(params, state.inner, token, state.remaining)
         return CountdownState(inner, jnp.maximum(state.remaining - 1, 0)), logits
 

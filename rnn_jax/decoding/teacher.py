@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from rnn_jax.decoding.base import Step
 from rnn_jax.decoding.checks import check_range, check_step, check_tokens
+from rnn_jax.decoding.rules import check_chosen
 from rnn_jax.drivers.checks import check_marks
 from rnn_jax.drivers.common import cast_like
 from rnn_jax.ops.masks import length_mask, select
@@ -179,7 +180,7 @@ def run(
         if own is not None:
             key = None if own.key is None else jax.random.fold_in(own.key, t)
             # integers carry no gradient: what was chosen is a constant
-            chosen = own.choose(logits, key).astype(token.dtype)
+            chosen = check_chosen(own.choose(logits, key), token)
         seen = Seen(logits, chosen, None if observe is None else observe(new))
         if valid is not None:
             new, seen = select(valid, new, state), select(valid, seen, _zeros(seen))

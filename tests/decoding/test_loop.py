@@ -1,5 +1,6 @@
 """``decode`` against a NumPy loop over rows and tokens; traces, types, bad input."""
 
+import re
 from functools import partial
 
 import jax
@@ -188,7 +189,22 @@ BAD = {
     "key is 3": {"key": 3},
     "max_length must be a whole number >= 1, got 0": {"max_length": 0},
     "chunk must be a whole number >= 1, got 0": {"chunk": 0},
-    "end has tokens from -1 to -1": {"end": (1, np.int64(-1))},
+    "end has tokens from -1 to 1": {"end": (1, np.int64(-1))},
+    "end has dtype float": {"end": 1.5},
+    "end is 'o': tokens are whole numbers": {"end": "o"},
+    "pad must be a whole number, got 0.5": {"pad": 0.5},
+    "pad is -1, but start has dtype uint8": {"pad": -1, "start": START.astype(jnp.uint8)},
+    "got np.int64(2): write int(max_length)": {"max_length": np.int64(2)},
+    "choose is the class Greedy: give one": {"choose": decoding.Greedy},
+    "choose is TopK(k=2), which cannot be called as choose(logits, key)": {
+        "choose": decoding.TopK(2)
+    },
+    "choose gave shape (6,) and dtype float64": {"choose": lambda logits, key: logits.max(-1)},
+    "stop is the class CountdownEnd: give one": {"stop": decoding.CountdownEnd},
+    "stop gave a ": {"stop": lambda params, state, token, key: token == 0},
+    "stop gave ended (6, 3) of bool": {
+        "stop": lambda params, state, *_: decoding.Stopped(state > 0, state)
+    },
     "start has dtype float": {"start": jnp.zeros(ROWS)},
     "state has shape": {"start": jnp.zeros(3, int)},
     "prefix has shape": {"prefix": jnp.zeros((2, 3), int)},
@@ -202,7 +218,7 @@ def test_bad_input_is_refused(message):
     options = {"start": START, "max_length": 4, **BAD[message]}
     if options.get("key") == 0:
         options["key"] = jax.random.key(0)
-    with pytest.raises(ValueError, match=message.replace("(", r"\(")):
+    with pytest.raises(ValueError, match=re.escape(message)):
         decoding.decode(step, make_params(), initial(ROWS), **options)
 
 

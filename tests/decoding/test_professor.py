@@ -1,5 +1,7 @@
 """Professor forcing: losses and gradients from their definitions, and a judge that learns."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -130,6 +132,7 @@ def test_padding_is_not_judged():
     assert judged[1] == 0
 
 
+@pytest.mark.slow
 def test_the_discriminator_learns_to_tell_two_kinds_apart():
     """Sequences that keep their sign against sequences that alternate: each step looks the same."""
     judge = decoding.Discriminator(behaviour_size=2, hidden_size=4, perceptron_sizes=(8,))
@@ -170,8 +173,13 @@ def test_gates_follow_the_papers_bands():
         decoding.professor_gates(accuracy, 0.9, 0.8)
     with pytest.raises(ValueError, match="perceptron_sizes must be"):
         decoding.Discriminator(behaviour_size=2, hidden_size=3, perceptron_sizes=(0,))
+    run = partial(decoding.behaviours, step, make_params(), initial(4), TOKENS)
     with pytest.raises(ValueError, match="draws at random"):
-        decoding.behaviours(step, make_params(), initial(4), TOKENS, hidden=whole_state)
+        run(hidden=whole_state)
+    with pytest.raises(
+        ValueError, match=r"hidden gave \(\(4, 3\),\) for rows \(4,\): give one array"
+    ):
+        run(hidden=lambda state: (state,), key=KEY)
 
 
 @pytest.mark.parametrize("axis_type", [AxisType.Auto, AxisType.Explicit])

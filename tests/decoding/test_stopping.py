@@ -122,6 +122,11 @@ def test_bad_rules_are_refused():
     wrong = decoding.StopOutput(output=lambda params, h: h, threshold=0.5)
     with pytest.raises(ValueError, match=r"output gave shape \(6, 3\)"):
         decoding.decode(step, make_params(), initial(6), start=START, max_length=2, stop=wrong)
+    verdict = decoding.StopOutput(output=lambda params, h: h[..., 0] > 0, threshold=0.5)
+    with pytest.raises(ValueError, match="output gave dtype bool: give u, whose sigmoid"):
+        decoding.decode(step, make_params(), initial(6), start=START, max_length=2, stop=verdict)
+    with pytest.raises(ValueError, match="remaining has dtype float64: lengths are whole numbers"):
+        COUNTDOWN(make_params(), decoding.CountdownState(initial(6), jnp.full(6, 2.5)), START)
     with pytest.raises(ValueError, match="wrap the step, LengthCountdown"):
         decoding.decode(
             step, make_params(), initial(6), start=START, max_length=2, stop=decoding.CountdownEnd()
