@@ -49,8 +49,10 @@ class Config:
 
     @property
     def adam(self) -> optax.GradientTransformation:
-        rate, clip_norm = self.learning_rate, self.clip_norm
-        return training.clipped_adam(rate, self.steps, self.warmup_steps, clip_norm)
+        return training.Optimizer(
+            learning_rate=self.learning_rate, schedule="cosine", steps=self.steps,
+            warmup_steps=self.warmup_steps, clip_limit=self.clip_norm,
+        ).make()  # fmt: skip
 
 
 PRESETS = {

@@ -1,10 +1,11 @@
 """What training scripts have in common: run directory, checkpoints, progress, command line."""
 
+from rnn_jax.train import averaging as averaging
 from rnn_jax.train import cli as cli
 from rnn_jax.train import parallel as parallel
 from rnn_jax.train.checkpoint import Checkpoints as Checkpoints
 from rnn_jax.train.loop import loop as loop
-from rnn_jax.train.optimizers import clipped_adam as clipped_adam
+from rnn_jax.train.optimizers import Optimizer as Optimizer
 from rnn_jax.train.plot import loss_curve as loss_curve
 from rnn_jax.train.progress import Progress as Progress
 from rnn_jax.train.run import Run as Run
