@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from rnn_jax.losses.checks import as_labels, real_steps
 from rnn_jax.losses.logspace import at, below_zero
+from rnn_jax.ops.checks import check_sizes
 from rnn_jax.ops.initializers import Glorot
 from rnn_jax.ops.linear import affine, matmul
 from rnn_jax.ops.masks import select
@@ -75,7 +76,14 @@ class AdaptiveSoftmax:
     kernel_init: Initializer = Glorot()
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cutoffs", tuple(self.cutoffs))
+        check_sizes(self)
+        if isinstance(self.cutoffs, list):
+            object.__setattr__(self, "cutoffs", tuple(self.cutoffs))
+        whole = isinstance(self.cutoffs, tuple) and all(isinstance(c, int) for c in self.cutoffs)
+        if not whole:
+            raise ValueError(
+                f"AdaptiveSoftmax: cutoffs must be a tuple of whole numbers, got {self.cutoffs!r}."
+            )
         places = (0, *self.cutoffs, self.vocab_size)
         if not self.cutoffs or any(a >= b for a, b in zip(places, places[1:])):
             raise ValueError(

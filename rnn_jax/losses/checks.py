@@ -58,7 +58,7 @@ def as_lengths(
     if lengths.shape != batch_shape:
         raise ValueError(
             f"{name} has shape {lengths.shape}, but the batch axes are {batch_shape}: give one "
-            "length for each row."
+            "length for each row; time is the first axis, before the batch's."
         )
     if not jnp.issubdtype(lengths.dtype, jnp.integer):
         raise ValueError(

@@ -143,6 +143,11 @@ def as_chain(params: CRFParams, emissions: Any, lengths: Any) -> Chain:
     """
     emissions = as_scores("emissions", emissions, "(T, *B, V)")
     size = emissions.shape[-1]
+    if not isinstance(params, CRFParams):
+        raise ValueError(
+            f"params is {type(params).__name__}, but must be CRFParams: make them by "
+            f"losses.crf_init({size})."
+        )
     for name, shape in {"transitions": (size, size), "start": (size,), "end": (size,)}.items():
         found = jnp.shape(getattr(params, name))
         if found != shape:

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.sharding import NamedSharding, PartitionSpec
 
 from rnn_jax.losses.checks import as_labels, as_scores, real_steps
+from rnn_jax.ops.checks import check_sizes
 from rnn_jax.ops.linear import wider
 from rnn_jax.ops.masks import select
 from rnn_jax.ops.types import explicit_sharding
@@ -38,8 +39,7 @@ class LogUniform:
     vocab_size: int
 
     def __post_init__(self) -> None:
-        if self.vocab_size < 1:
-            raise ValueError(f"LogUniform: vocab_size must be at least 1, got {self.vocab_size}.")
+        check_sizes(self)
 
     def draw(self, key: jax.Array, num_samples: int) -> jax.Array:
         """(num_samples,) int32, independent: words may repeat."""
@@ -116,6 +116,16 @@ def sampled_token_losses(
         raise ValueError(
             f"embedding has shape {jnp.shape(embedding)}, but hs of shape {hs.shape} need (V, "
             f"{hs.shape[-1]})."
+        )
+    if jnp.shape(samples) != jnp.shape(log_q) or jnp.ndim(samples) != 1:
+        raise ValueError(
+            f"samples has shape {jnp.shape(samples)} and log_q {jnp.shape(log_q)}: both must be "
+            "(K,), one log q for each sample."
+        )
+    if b is not None and jnp.shape(b) != (len(embedding),):
+        raise ValueError(
+            f"b has shape {jnp.shape(b)}, but embedding has {len(embedding)} words: it must be "
+            f"({len(embedding)},)."
         )
     real = real_steps(hs[..., 0], lengths, mask)
     labels, good = as_labels(labels, real, len(embedding))

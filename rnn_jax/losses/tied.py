@@ -44,6 +44,11 @@ def tied_logits(
             f"embedding has shape {embedding.shape}, (V, E), but {width} features arrive from hs "
             f"{hs.shape}: give w_p of shape ({hs.shape[-1]}, {embedding.shape[-1]})."
         )
+    if b is not None and b.shape != embedding.shape[:1]:
+        raise ValueError(
+            f"b has shape {b.shape}, but embedding has {embedding.shape[0]} words: it must be "
+            f"{embedding.shape[:1]}."
+        )
     if w_p is not None:
         if w_p.shape[0] != hs.shape[-1]:
             raise ValueError(

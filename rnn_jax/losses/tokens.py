@@ -41,7 +41,8 @@ def token_losses(
 
     Returns:
         (T, *B) in float32 or wider, in nats. A real label that is no class, which only traced
-        values can smuggle in, costs inf with zero gradient. Padding changes nothing, NaN included.
+        values can smuggle in, costs inf with zero gradient, and so does a step whose logits are all
+        -inf. Padding changes nothing, NaN included.
 
     Raises:
         ValueError: If shapes or dtypes do not fit, or a real label is known to be outside 0..V-1.
@@ -86,7 +87,10 @@ def _token_losses(
     plain: bool,
 ) -> Array:
     """All clean but for the padding of the logits; ``plain``: nothing is smoothed."""
-    logits = below_zero(select(real, logits, jnp.zeros((), logits.dtype)))
+    zero = jnp.zeros((), logits.dtype)
+    logits = select(real, logits, zero)
+    possible = jnp.logical_not(jnp.max(logits, axis=-1) == -jnp.inf)  # NaN stays loud
+    good, logits = jnp.logical_and(good, possible), below_zero(select(possible, logits, zero))
     log_total = jax.nn.logsumexp(logits, axis=-1)
     loss = log_total - at(logits, labels)
     if not plain:
@@ -95,7 +99,8 @@ def _token_losses(
             spread = log_total - jnp.mean(logits, axis=-1)
         else:
             q = jnp.broadcast_to(jnp.asarray(prior).astype(logits.dtype), logits.shape)
-            spread = log_total * jnp.sum(q, axis=-1) - jnp.sum(q * logits, axis=-1)
+            used = jnp.where(q == 0, jnp.zeros_like(logits), logits)  # 0 * -inf is 0 here
+            spread = log_total * jnp.sum(q, axis=-1) - jnp.sum(q * used, axis=-1)
         loss = (1 - label_smoothing) * loss + label_smoothing * spread
     loss = select(good, loss, jnp.full((), jnp.inf, loss.dtype))
     return select(real, loss, jnp.zeros((), loss.dtype))

@@ -77,6 +77,9 @@ def test_types_agree_on_a_mesh():
         ({"cutoffs": (6, 3)}, r"cutoffs are \(6, 3\), but they must rise and lie in 1..9"),
         ({"cutoffs": (3, 10)}, "must rise and lie in 1..9"),
         ({"cutoffs": ()}, "must rise"),
+        ({"cutoffs": 3}, "must be a tuple of whole numbers, got 3"),
+        ({"cutoffs": (3.5,)}, r"must be a tuple of whole numbers, got \(3.5,\)"),
+        ({"vocab_size": 10.0}, "vocab_size must be a whole number >= 1, got 10.0"),
         ({"div_value": 4}, r"div_value=4 makes projections of \(2, 0\) columns"),
     ],
 )
@@ -94,6 +97,8 @@ def test_bad_input():
         SOFTMAX.log_probs(PARAMS, jnp.zeros((2, 7)))
     with pytest.raises(ValueError, match=r"give w_p of shape \(4, 3\)"):
         losses.tied_logits(jnp.zeros((5, 3)), jnp.zeros((2, 4)))
+    with pytest.raises(ValueError, match=r"b has shape \(3,\).*it must be \(5,\)"):
+        losses.tied_logits(jnp.zeros((5, 4)), jnp.zeros((2, 4)), jnp.zeros(3))
     with pytest.raises(ValueError, match=r"w_p has shape \(3, 3\).*need 4 rows"):
         losses.tied_logits(jnp.zeros((5, 3)), jnp.zeros((2, 4)), w_p=jnp.zeros((3, 3)))
 

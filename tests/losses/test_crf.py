@@ -204,6 +204,7 @@ def test_types_agree_on_a_mesh():
     ("change", "message"),
     [
         ({"params": losses.crf_init(2)}, r"params.transitions has shape \(2, 2\).*3 tags"),
+        ({"params": tuple(PARAMS)}, r"params is tuple.*losses.crf_init\(3\)"),
         ({"tags": np.full((4, 4), 3)}, r"tags\[0, 0\] is 3, but classes are 0..2"),
         ({"tags": np.zeros((3, 4), int)}, r"tags has shape \(3, 4\).*\(4, 4\)"),
         ({"lengths": [5, 1, 1, 1]}, "lengths go from 1 to 5, but there are 4 steps of emissions"),

@@ -16,8 +16,8 @@ WORDS = losses.LogUniform(vocab_size=V)
 LENGTHS = np.array([4, 2])
 
 
-def sampled(samples, log_q, hs=HS):
-    return losses.sampled_token_losses(TABLE, hs, LABELS, samples, log_q, b=B, lengths=LENGTHS)
+def sampled(samples, log_q, hs=HS, b=B):
+    return losses.sampled_token_losses(TABLE, hs, LABELS, samples, log_q, b=b, lengths=LENGTHS)
 
 
 def full():
@@ -69,5 +69,9 @@ def test_bad_input():
         sampled(jnp.array([6]), jnp.zeros(1))
     with pytest.raises(ValueError, match=r"embedding has shape \(6, 3\).*need \(V, 2\)"):
         sampled(jnp.array([0]), jnp.zeros(1), HS[..., :2])
-    with pytest.raises(ValueError, match="vocab_size must be at least 1, got 0"):
+    with pytest.raises(ValueError, match=r"samples has shape \(2,\) and log_q \(1,\)"):
+        sampled(jnp.array([0, 1]), jnp.zeros(1))
+    with pytest.raises(ValueError, match=r"b has shape \(2,\).*it must be \(6,\)"):
+        sampled(jnp.array([0]), jnp.zeros(1), b=jnp.zeros(2))  # its rows would be clipped
+    with pytest.raises(ValueError, match="vocab_size must be a whole number >= 1, got 0"):
         losses.LogUniform(vocab_size=0)

@@ -99,6 +99,16 @@ def test_forbidden_tokens_and_labels_unknown_while_tracing():
     labels = np.where(LABELS == 3, 2, LABELS)
     (mean, _), gradient = value_and_gradient(logits, labels)
     assert np.isfinite(mean) and np.isfinite(gradient).all() and not gradient[..., 3].any()
+    prior = jnp.array([0.5, 0.1, 0.1, 0.0, 0.2, 0.1])  # smoothing gives nothing to it either
+    smooth = losses.token_losses(logits, labels, label_smoothing=0.1, prior=prior)
+    others, places = np.delete(LOGITS, 3, -1), labels - (labels > 3)
+    wanted = losses.token_losses(
+        others, places, label_smoothing=0.1, prior=np.delete(np.asarray(prior), 3)
+    )
+    np.testing.assert_allclose(smooth, wanted, rtol=1e-13)
+    nothing = jax.value_and_grad(lambda x: losses.token_losses(x, labels[:, 0]).sum())
+    loss, gradient = nothing(logits[:, 0].at[1].set(-jnp.inf))
+    assert loss == jnp.inf and np.isfinite(gradient).all() and not gradient[1].any()
     labels[2, 1] = 6
 
     @jax.jit
