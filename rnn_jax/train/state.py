@@ -59,12 +59,12 @@ def apply_gradient(
         ``update_norm``, ``skipped``.
 
     Example:
-        >>> sgd = optax.sgd(0.1)
+        >>> sgd = optax.sgd(0.5)
         >>> state = TrainState.create(jnp.ones(2), sgd, jax.random.key(0))
         >>> loss = Sum(jnp.array(6.0), jnp.array(2))
         >>> after, metrics = apply_gradient(sgd, state, loss, jnp.array([2.0, 4.0]), ())
-        >>> after.params.round(2).tolist(), metrics["loss"].item()
-        ([0.9, 0.8], 3.0)
+        >>> after.params.tolist(), metrics["loss"].item()
+        ([0.5, 0.0], 3.0)
         >>> after, metrics = apply_gradient(sgd, state, loss, jnp.array([2.0, jnp.nan]), ())
         >>> after.params.tolist(), metrics["skipped"].item()
         ([1.0, 1.0], 1)
