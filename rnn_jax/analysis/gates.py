@@ -8,8 +8,10 @@ import jax.numpy as jnp
 
 from rnn_jax import cells
 from rnn_jax.analysis.tangents import steps_of
+from rnn_jax.drivers.checks import check_cell
 from rnn_jax.drivers.common import prepare, widen
-from rnn_jax.ops.linear import matmul, scale, shift
+from rnn_jax.ops.checks import check_lengths
+from rnn_jax.ops.linear import matmul, scale, shift, wider
 from rnn_jax.ops.masks import length_mask, select
 from rnn_jax.typing import Params, PyTree, State
 
@@ -56,6 +58,7 @@ def gate_activations(
         >>> {name: gate.shape for name, gate in gates.items()}
         {'r': (5, 4, 3), 'z': (5, 4, 3), 'n': (5, 4, 3)}
     """
+    check_cell(cell, None)
     family = _FAMILIES.get(type(cell))
     if family is None:
         raise ValueError(
@@ -104,10 +107,11 @@ def saturation(
         high: Above it a gate is open.
 
     Returns:
-        Two shares in 0..1 for each unit, (H,); both 0 where no step is real.
+        Two shares in 0..1 for each unit, (H,), float32 or wider; both 0 where no step is real.
 
     Raises:
-        ValueError: If the bounds are not low < high, or a shape does not fit.
+        ValueError: If the bounds are not low < high, a shape does not fit, or lengths are beyond
+            0..T.
 
     Example:
         >>> share = saturation(jnp.array([[0.05, 0.5], [0.95, 0.5]]))
@@ -120,20 +124,18 @@ def saturation(
     """
     if not low < high:
         raise ValueError(f"saturation: low must lie below high, got low={low}, high={high}.")
+    gate = jnp.asarray(gate)
     if gate.ndim < 2:
         raise ValueError(f"saturation: gate has shape {gate.shape}, but it must be (T, *B, H).")
     valid = jnp.ones(gate.shape[:-1], bool)
     if lengths is not None:
-        if jnp.shape(lengths) != gate.shape[1:-1]:
-            raise ValueError(
-                f"saturation: lengths has shape {jnp.shape(lengths)}, but gate {gate.shape} needs "
-                f"{gate.shape[1:-1]}: one for each row."
-            )
-        valid = length_mask(jnp.asarray(lengths), gate.shape[0])
-    axes = tuple(range(gate.ndim - 1))
-    count = jnp.maximum(valid.sum(), 1).astype(gate.dtype)
+        lengths = jnp.asarray(lengths)
+        check_lengths(lengths, gate.shape[:-1], "gate")
+        valid = length_mask(lengths, gate.shape[0])
+    axes, dtype = tuple(range(gate.ndim - 1)), wider(gate.dtype, jnp.float32)
+    count = jnp.maximum(valid.sum(), 1).astype(dtype)
     shares = (
-        select(valid, at_end.astype(gate.dtype), jnp.zeros((), gate.dtype)).sum(axes) / count
+        select(valid, at_end.astype(dtype), jnp.zeros((), dtype)).sum(axes) / count
         for at_end in (gate < low, gate > high)
     )
     return Saturation(*shares)

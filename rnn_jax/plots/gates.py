@@ -39,7 +39,7 @@ def plot_gates(
         A Matplotlib figure.
 
     Raises:
-        ValueError: If an array has not two axes, there is none, or the tokens are not T.
+        ValueError: If there is no dictionary of arrays of two axes, or the tokens are not T.
         ImportError: If Matplotlib is not installed.
 
     Example:
@@ -102,7 +102,7 @@ def plot_saturation(
         A Matplotlib figure.
 
     Raises:
-        ValueError: If there is no gate.
+        ValueError: If there is no dictionary, or no gate.
         ImportError: If Matplotlib is not installed.
 
     Example:
@@ -135,6 +135,11 @@ def plot_saturation(
 
 def _in_order(gates: Mapping[str, Any], function: str) -> list[str]:
     """Names as in the equations, i f g o and r z n, whatever order a transformation left."""
+    if not isinstance(gates, Mapping):
+        raise ValueError(
+            f"{function}: a {type(gates).__name__} has no names: give a dictionary, such as "
+            f'{{"f": ...}}.'
+        )
     if not gates:
         raise ValueError(f"{function}: there is no gate to draw; give at least one.")
     places = {name: place for place, name in enumerate("ifgorzn")}

@@ -17,7 +17,8 @@ def plot_jacobian_norms(norms: Any, *, title: str = "") -> "Figure":
 
     Args:
         norms: What ``analysis.jacobian_norms`` gives, (T,) or (T, B), or several such by name. Of a
-            batch the median is drawn, and a band from the least to the largest; zeros are left out.
+            batch the median is drawn, and a band from the least to the largest; 0 and inf are left
+            out.
         title: Above the picture.
 
     Returns:
@@ -44,7 +45,7 @@ def plot_gradient_norms(norms: Any, *, title: str = "") -> "Figure":
     Args:
         norms: What ``analysis.gradient_norms`` or ``input_gradient_norms`` gives, (T,) or (T, B),
             or several such by name. Of a batch the median is drawn, and a band from the least to
-            the largest; zeros, such as those of padding, are left out.
+            the largest; 0, such as that of padding, and inf are left out.
         title: Above the picture.
 
     Returns:
@@ -104,11 +105,11 @@ def _over_time(norms: Any, function: str, label: str, title: str) -> tuple["Figu
     figure = new_figure(7, 4)
     axes = figure.add_subplot()
     for name, curve in curves.items():
-        curve = np.where(curve > 0, curve, np.nan)
         steps = np.arange(1, len(curve) + 1)
-        # The median counts what is zero as small, and is left out itself where it is zero.
-        middle = np.median(np.nan_to_num(curve), axis=1)
-        (line,) = axes.plot(steps, np.where(middle > 0, middle, np.nan), label=name or "_nothing")
+        # The median counts zeros as small and infinities as large: only its own are left out.
+        middle = np.median(np.where(np.isnan(curve), 0, curve), axis=1)
+        (line,) = axes.plot(steps, _drawn(middle), label=name or "_nothing")
+        curve = _drawn(curve)
         if curve.shape[1] > 1:
             low = np.fmin.reduce(curve, axis=1)
             high = np.fmax.reduce(curve, axis=1)
@@ -118,6 +119,11 @@ def _over_time(norms: Any, function: str, label: str, title: str) -> tuple["Figu
     axes.set(xlabel="step t", ylabel=label, title=title)
     _finish(axes, curves)
     return figure, axes
+
+
+def _drawn(norms: np.ndarray) -> np.ndarray:
+    """NaN in place of what has no place on a logarithmic axis."""
+    return np.where((norms > 0) & (norms < np.inf), norms, np.nan)
 
 
 def _finish(axes: "Axes", curves: Mapping[str, np.ndarray]) -> None:

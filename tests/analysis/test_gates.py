@@ -52,26 +52,37 @@ def test_equal_a_loop_in_numpy(name, step):
         np.testing.assert_allclose(found[key], expected[key], atol=1e-14)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        *("peephole_lstm", "projected_lstm", "multiplicative_lstm", "coupled_lstm"),
-        *("gru_before", "mgu", "mgu_before"),
-    ],
-)
-def test_the_gates_make_the_next_state(name):
-    cell, params, state, xs = make_case(name, num_steps=1)
-    gates = {k: gate[0] for k, gate in analysis.gate_activations(cell, params, xs, state).items()}
-    new, _ = drivers.step(cell, params, state, xs[0])
-    if "n" in gates:
-        keep, n = gates["z"] if "z" in gates else 1 - gates["f"], gates["n"]
-        np.testing.assert_allclose(new.h, keep * state.h + (1 - keep) * n, atol=1e-14)
-    else:
-        write = gates["i"] if "i" in gates else 1 - gates["f"]
-        np.testing.assert_allclose(new.c, gates["f"] * state.c + write * gates["g"], atol=1e-14)
-        h = gates["o"] * jnp.tanh(new.c)
-        h = h @ params.w_p if name == "projected_lstm" else h
-        np.testing.assert_allclose(new.h, h, atol=1e-14)
+OTHERS = (
+    "peephole_lstm projected_lstm multiplicative_lstm coupled_lstm gru_before mgu mgu_before"
+).split()
+
+
+def test_the_gates_make_the_next_state():
+    cases = {name: make_case(name, num_steps=1) for name in OTHERS}
+
+    @jax.jit
+    def run(given):  # one program for all cells: they compile in the time of one
+        return {
+            name: (
+                analysis.gate_activations(cases[name][0], params, xs, state),
+                drivers.step(cases[name][0], params, state, xs[0])[0],
+            )
+            for name, (params, state, xs) in given.items()
+        }
+
+    for name, (gates, new) in run({name: case[1:] for name, case in cases.items()}).items():
+        _, params, state, _ = cases[name]
+        gates = {k: np.asarray(gate[0]) for k, gate in gates.items()}
+        if "n" in gates:
+            keep, n = gates["z"] if "z" in gates else 1 - gates["f"], gates["n"]
+            h = keep * np.asarray(state.h) + (1 - keep) * n
+        else:
+            write = gates["i"] if "i" in gates else 1 - gates["f"]
+            c = gates["f"] * np.asarray(state.c) + write * gates["g"]
+            np.testing.assert_allclose(new.c, c, atol=1e-14, err_msg=name)
+            h = gates["o"] * np.tanh(c)
+            h = h @ np.asarray(params.w_p) if name == "projected_lstm" else h
+        np.testing.assert_allclose(new.h, h, atol=1e-14, err_msg=name)
 
 
 def test_saturation_counts_real_steps():
@@ -82,6 +93,8 @@ def test_saturation_counts_real_steps():
     np.testing.assert_allclose(share.low, [1 / 3, 0.0])
     np.testing.assert_allclose(share.high, [0.0, 2 / 3])
     assert analysis.saturation(gate, jnp.array([0, 0])).low.tolist() == [0.0, 0.0]
+    many = jnp.zeros((3000, 1), jnp.bfloat16).at[:7].set(1)  # which bfloat16 cannot count
+    np.testing.assert_allclose(analysis.saturation(many).high, 7 / 3000, rtol=1e-6)
 
 
 def test_bad_input_is_refused():
@@ -91,7 +104,11 @@ def test_bad_input_is_refused():
         analysis.gate_activations(zoneout, zoneout.init(jax.random.key(0)), jnp.ones((4, 2)))
     with pytest.raises(ValueError, match="low must lie below high"):
         analysis.saturation(gate, low=0.9, high=0.1)
+    with pytest.raises(ValueError, match="cell is the class LSTM: give a cell"):
+        analysis.gate_activations(cells.LSTM, zoneout, jnp.ones((4, 2)))
     with pytest.raises(ValueError, match=r"lengths has shape \(2,\)"):
         analysis.saturation(gate, jnp.ones(2, int))
+    with pytest.raises(ValueError, match="go from 3 to 9, but gate has 2 steps"):
+        analysis.saturation(gate, [3, 9, 4])
     with pytest.raises(ValueError, match="must be"):
         analysis.saturation(gate[0, 0])

@@ -63,7 +63,8 @@ def test_alignment_has_the_weights_and_the_tokens():
 @pytest.mark.parametrize("draw", [plots.plot_jacobian_norms, plots.plot_gradient_norms])
 def test_norms_are_drawn_with_median_and_range(draw):
     batch = np.exp(RANDOM.standard_normal((6, 3)))
-    batch[4:] = [0.0, 0.0, 1.0]  # a median of zero has no place on a logarithmic axis
+    batch[4] = [0.0, 0.0, 1.0]  # a median of zero, or of inf, has no place on a logarithmic axis
+    batch[5] = [np.inf, np.inf, 1.0]
     axes = draw({"GRU": batch, "LSTM": batch[:, 0]}, title="over time").axes[0]
     first, second, *reference = axes.get_lines()
     np.testing.assert_array_equal(first.get_xdata(), [1, 2, 3, 4, 5, 6])
@@ -95,8 +96,11 @@ def test_lyapunov_has_a_line_for_each_row():
 
 
 def test_a_figure_is_drawn_and_shows_itself_in_a_notebook():
-    figure = plots.plot_gates({"f": np.ones((2, 3))})
-    assert figure._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
+    for figure in (
+        plots.plot_gates({"f": np.ones((2, 3))}),
+        plots.plot_jacobian_norms([1.0, np.inf]),  # exploded: drawn without a warning
+    ):
+        assert figure._repr_png_()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 ROWS = np.ones((2, 3, 4))
@@ -104,6 +108,8 @@ BAD = [
     (lambda: plots.plot_gates({"f": ROWS}), r"gates\['f'\] has shape \(2, 3, 4\).*Choose a row"),
     (lambda: plots.plot_gates({}), "no gate"),
     (lambda: plots.plot_saturation({}), "no gate"),
+    (lambda: plots.plot_gates(ROWS[0]), "plot_gates: a ndarray has no names: give a dictionary"),
+    (lambda: plots.plot_saturation(Saturation(ROWS, ROWS)), "a Saturation has no names"),
     (lambda: plots.plot_gates({"f": ROWS[0]}, tokens="ab"), "tokens has 2 entries, .* are 3"),
     (lambda: plots.plot_alignment(ROWS), r"weights has shape \(2, 3, 4\).*head"),
     (lambda: plots.plot_alignment(ROWS[:0, 0]), r"\(0, 4\)"),
