@@ -7,5 +7,6 @@ from rnn_jax.data import pairs as pairs
 from rnn_jax.data import streams as streams
 from rnn_jax.data import subwords as subwords
 from rnn_jax.data import text as text
+from rnn_jax.data import translation as translation
 from rnn_jax.data import vocabulary as vocabulary
 from rnn_jax.data.errors import InputError as InputError

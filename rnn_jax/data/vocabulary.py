@@ -217,12 +217,22 @@ def sentence(vocabulary: Vocabulary, tokens: ArrayLike) -> str:
 
 
 def joined(lines: Iterable[Iterable[int]]) -> list[int]:
-    """The tokens of lines, an end symbol between two."""
+    """The tokens of lines, an end symbol between two.
+
+    Example:
+        >>> joined([[7, 8], [], [9]])
+        [7, 8, 2, 2, 9]
+    """
     return [token for line in lines for token in (*line, END)][:-1]
 
 
 def lines_of(tokens: ArrayLike) -> list[list[int]]:
-    """Tokens cut at the end symbols, without padding and starts: undoes ``joined``."""
+    """Tokens cut at the end symbols, without padding and starts: undoes ``joined``.
+
+    Example:
+        >>> lines_of([1, 7, 8, 2, 2, 9, 0])
+        [[7, 8], [], [9]]
+    """
     lines: list[list[int]] = [[]]
     for token in np.asarray(tokens).tolist():
         if token == END:
