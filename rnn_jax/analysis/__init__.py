@@ -9,3 +9,5 @@ from rnn_jax.analysis.jacobians import jacobian_norms as jacobian_norms
 from rnn_jax.analysis.jacobians import log_jacobian_norms as log_jacobian_norms
 from rnn_jax.analysis.lyapunov import lyapunov_exponents as lyapunov_exponents
 from rnn_jax.analysis.lyapunov import map_lyapunov_exponents as map_lyapunov_exponents
+from rnn_jax.analysis.programs import count_in_while as count_in_while
+from rnn_jax.analysis.programs import while_bodies as while_bodies
