@@ -98,7 +98,7 @@ def check_choices(
             f"ask for fewer."
         )
     check_range("start", start, vocab_size)
-    if isinstance(end, jax.core.Tracer) or jnp.asarray(end).ndim:
+    if end is None or isinstance(end, jax.core.Tracer) or jnp.asarray(end).ndim:
         raise ValueError(f"end is {end!r}: give one whole number, the same for all rows.")
     check_range("end", check_tokens("end", end), vocab_size)
     if early_stop not in ("safe", "first", "never"):
@@ -143,7 +143,7 @@ def check_prefix(
     if size > max_length:
         raise ValueError(
             f"max_length={max_length} is below the prefix of {size} tokens, which it counts: give "
-            f"max_length > {size}."
+            f"max_length >= {size}."
         )
     check_range("prefix", prefix, vocab_size)
     prefix = prefix.reshape(size, -1).astype(jnp.int32)
@@ -179,8 +179,16 @@ def check_coverage(
             f"coverage_penalty={penalty!r} needs alignment=, a function from the state to the "
             f"attention weights (B, S) of its step, such as lambda state: state.weights."
         )
-    weights = jax.eval_shape(alignment, state)
-    rows = jax.tree.leaves(state)[0].shape[0]
+    for name, function in {"coverage_penalty": penalty, "alignment": alignment}.items():
+        if not callable(function) or isinstance(function, type):
+            raise ValueError(f"{name} is {function!r}: give a function, or decoding.Coverage(0.2).")
+    leaves = jax.tree.leaves(state)
+    if not leaves:
+        raise ValueError(
+            "alignment reads the attention weights from the state, but the state holds no array: "
+            "let the step put the weights of each token there."
+        )
+    weights, rows = jax.eval_shape(alignment, state), leaves[0].shape[0]
     if jnp.ndim(weights) != 2 or weights.shape[0] != rows or weights.shape[1] < 1:
         raise ValueError(
             f"alignment gave shape {jnp.shape(weights)} for {rows} hypotheses: it must be "

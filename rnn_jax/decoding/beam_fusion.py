@@ -20,6 +20,12 @@ class _Fused:
     normalize = False  # not a field: for beam_search
 
     def __call__(self, params: Params, state: State, token: jax.Array) -> tuple[State, jax.Array]:
+        for name, pair in {"params": params, "state": state}.items():
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise ValueError(
+                    f"{name} of a fused step must be a pair, (of the decoder, of the language "
+                    f"model), got a {type(pair).__name__}."
+                )
         own, logits = self.step(params[0], state[0], token)
         other, lm_logits = self.lm_step(params[1], state[1], token)
         if logits.shape != lm_logits.shape:
@@ -49,7 +55,8 @@ def shallow_fusion(step: Step, lm_step: Step, weight: float) -> Step:
         weight: Of the language model, >= 0; 0.1 to 0.5 is usual.
 
     Raises:
-        ValueError: If the weight is negative or, when called, the vocabularies differ in size.
+        ValueError: If the weight is negative or, when called, params or state are no pair or the
+            vocabularies differ in size.
 
     Example:
         >>> from rnn_jax import decoding

@@ -29,8 +29,14 @@ def check_model(
     """Params, state and start of a language model that fits, with one batch axis.
 
     Raises:
-        ValueError: If its weight is negative, or its rows or tokens are not those of the logits.
+        ValueError: If it is none, its weight is negative, or its rows or tokens are not those of
+            the logits.
     """
+    if not isinstance(model, LanguageModel):
+        raise ValueError(
+            f"language_model is a {type(model).__name__}: give decoding.LanguageModel(step, "
+            f"params, state, start, weight)."
+        )
     check_weight("weight", model.weight)
     start = check_tokens("start", model.start)
     if start.shape != batch_shape:

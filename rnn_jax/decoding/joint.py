@@ -79,11 +79,16 @@ def joint_state(state: State, params: JointParams, *, blank: int = 0) -> JointSt
         params: From ``joint_params``.
         blank: CTC's blank.
 
+    Raises:
+        ValueError: If ``params`` are not from ``joint_params``.
+
     Example:
         >>> params = joint_params((), jnp.zeros((3, 2, 4)))
         >>> (64 * jnp.exp(joint_state((), params).blank[0])).round().tolist()
         [64.0, 16.0, 4.0, 1.0]
     """
+    if not isinstance(params, JointParams):
+        raise ValueError(f"params is a {type(params).__name__}: give what joint_params gave.")
     blanks = jnp.cumsum(params.frames[:, :, blank], axis=1)
     zero, none = jnp.zeros_like(blanks[:, :1]), jnp.full_like(blanks, -jnp.inf)
     nobody = full(blanks, (), 0, jnp.int32)
@@ -165,6 +170,9 @@ class _Joint:
     normalize = False  # not a field: for beam_search
 
     def __call__(self, params: Any, state: Any, token: jax.Array) -> tuple[JointState, jax.Array]:
+        if not isinstance(params, JointParams) or not isinstance(state, JointState):
+            kinds = f"params of {type(params).__name__} and a state of {type(state).__name__}"
+            raise ValueError(f"{kinds}: wrap the decoder's by joint_params and joint_state.")
         decoder, logits = self.step(params.decoder, state.decoder, token)
         num_rows, _, vocab_size = params.frames.shape
         if token.shape[0] % num_rows or logits.shape[-1] != vocab_size:

@@ -8,7 +8,13 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.decoding.base import Step, token_log_prob
-from rnn_jax.decoding.checks import check_count, check_range, check_static, check_tokens
+from rnn_jax.decoding.checks import (
+    check_count,
+    check_range,
+    check_static,
+    check_step,
+    check_tokens,
+)
 from rnn_jax.decoding.teacher import typed
 from rnn_jax.drivers.common import cast_like
 from rnn_jax.losses.checks import as_lengths, as_scores, real_steps
@@ -70,10 +76,11 @@ def transducer_greedy(
         chunk: Steps in one iteration of the loop, between two questions of the host.
 
     Returns:
-        ``Transduced``. To go on with more frames give its ``state``, with ``last`` as ``start``.
+        ``Transduced``. To go on with more frames give its ``state``, with ``last`` as ``start``. A
+        row whose logits held a NaN has score NaN.
 
     Raises:
-        ValueError: If shapes do not fit, or a count is below 1.
+        ValueError: If step, join or a shape does not fit, or a count is below 1.
 
     Example:
         >>> def step(params, state, token):  # remembers nothing
@@ -111,6 +118,7 @@ def transducer_greedy(
     frames = select(real, frames, jnp.zeros((), frames.dtype))
     params, state = typed(params, state, frames[..., 0])
     check_static(step=step, join=join)
+    check_step(step, params, state, start)
     rule = _Rule(step, join, blank, max_length, max_symbols, chunk)
     check_range("blank", blank, _logits(rule, params, state, start, frames[0])[1].shape[-1])
     return _decode(rule, params, state, start, frames, lengths)
@@ -150,10 +158,10 @@ def _logits(
         return new, rule.join(params, frame, y)
 
     new, logits = jax.eval_shape(both, params, state, token, frame)
-    if logits.shape[:-1] != token.shape:
+    if logits.shape[:-1] != token.shape or not jnp.issubdtype(logits.dtype, jnp.floating):
         raise ValueError(
-            f"join gave logits of shape {logits.shape} for batch axes {token.shape}: they must be "
-            f"{(*token.shape, 'V')}."
+            f"join gave logits of shape {logits.shape} and dtype {logits.dtype} for batch axes "
+            f"{token.shape}: they must be {(*token.shape, 'V')} and floating-point."
         )
     return new, logits
 

@@ -41,6 +41,12 @@ REFUSED = {
         prefix=jnp.ones((1, 2), int), prefix_lengths=jnp.array([1, 2])
     ),
     "needs alignment=": dict(coverage_penalty=decoding.Coverage()),
+    "coverage_penalty is 0.2: give": dict(coverage_penalty=0.2, alignment=lambda s: s),
+    "but the state holds no array": dict(
+        coverage_penalty=decoding.Coverage(), alignment=lambda s: s
+    ),
+    "end is None: give one whole number": dict(end=None),
+    "params of a fused step must be a pair": dict(step=decoding.shallow_fusion(step, step, 1)),
     "serve a coverage penalty": dict(source_lengths=jnp.ones(2, int)),
     "length_penalty is <class": dict(length_penalty=decoding.GNMT),
     "has no leaf with a batch axis": dict(start=1),

@@ -171,6 +171,7 @@ def test_bad_language_model_is_refused():
     )
     for model, message in (
         (good, "knows 5 tokens, but logits has 3 classes"),
+        (beam_cases.step, "language_model is a function: give decoding.LanguageModel("),
         (good._replace(weight=-1.0), "weight=-1.0"),
         (good._replace(start=jnp.zeros(3, int)), "start has shape (3,)"),
     ):

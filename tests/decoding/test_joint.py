@@ -120,6 +120,11 @@ def test_long_frames_neither_underflow_nor_drift():
         (partial(decoding.joint_params, (), jnp.zeros((5, 2, 2, 4))), "has batch axes (2, 2)"),
         (partial(decoding.joint_params, (), jnp.zeros((5, 4))), "has batch axes ()"),
         (partial(decoding.joint_params, (), jnp.zeros((5, 2, 4)), blank=4), "blank is 4"),
+        (partial(decoding.joint_state, (), ()), "params is a tuple: give what joint_params gave"),
+        (
+            partial(decoding.joint_step(silent, 0.5, end=1), (), (), jnp.zeros(2, int)),
+            "params of tuple and a state of tuple: wrap the decoder's",
+        ),
     ],
 )
 def test_bad_input_is_refused(make, message):

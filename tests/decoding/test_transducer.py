@@ -52,9 +52,9 @@ def by_hand(frames, max_symbols, max_length):
     return labels, times, score, h
 
 
-def run(frames=FRAMES, **options):
+def run(frames=FRAMES, step=step, join=join, state=None, **options):
     params = jax.tree.map(jnp.asarray, PARAMS)
-    state = jnp.zeros((*np.shape(frames)[1:-1], H))
+    state = jnp.zeros((*np.shape(frames)[1:-1], H)) if state is None else state
     return transducer_greedy(step, join, params, state, frames, blank=BLANK, **options)
 
 
@@ -142,6 +142,9 @@ def test_traced_once_and_on_a_mesh():
         ({"lengths": [6, 1, 1, 1]}, "lengths go from 1 to 6, but there are 5 frames"),
         ({"start": [0]}, r"start has shape \(1,\).*batch axes \(4,\)"),
         ({"frames": FRAMES[0, 0]}, r"frames has shape \(4,\)"),
+        ({"state": jnp.zeros((3, H))}, r"state has shape \(3, .*have batch axes \(4,\)"),
+        ({"step": lambda p, s, t: s}, r"it must give \(state, logits\)"),
+        ({"join": lambda p, f, y: f.argmax(-1)}, r"join gave logits of shape \(4,\)"),
     ],
 )
 def test_bad_input(change, message):
