@@ -82,8 +82,7 @@ def stack_frames(
     mask, count = _real(xs, lengths)
     xs = select(mask, xs, jnp.zeros((), xs.dtype))
     num_frames = xs.shape[0]
-    behind = jnp.broadcast_to(jnp.zeros_like(xs[:1]), (size - 1, *xs.shape[1:]))
-    padded = jnp.concatenate([xs, behind])
+    padded = jnp.pad(xs, [(0, size - 1)] + [(0, 0)] * (xs.ndim - 1))
     parts = [padded[lag : lag + num_frames : stride] for lag in range(size)]
     ys = jnp.concatenate(parts, axis=-1)
     if lengths is None:
