@@ -18,14 +18,14 @@ ROOT = Path(__file__).parent.parent
 # A room may import the rooms to its left. "rnn_jax" is the package's own __init__.
 STAIRS = (
     *("typing", "ops", "data", "attention", "cells", "kernels", "drivers", "losses", "layers"),
-    *("decoding", "analysis", "rnn_jax", "bridge", "plots", "models", "train", "experiments"),
-    "benchmarks",
+    *("decoding", "analysis", "rnn_jax", "bridge", "plots", "models", "train", "selfcheck"),
+    *("experiments", "benchmarks"),
 )
 CORE = {*STAIRS[: STAIRS.index("rnn_jax") + 1]} - {"data"}
 # Who may import what is not the standard library and not named here: everybody outside the core.
 RESERVED = {
     "chex": set(),
-    "flax": {"bridge", "models", "train", "experiments", "benchmarks"},
+    "flax": {"bridge", "models", "train", "selfcheck", "experiments", "benchmarks"},
     "grain": {"data"},
     "orbax": {"train"},
     "tensorflow": {"data"},
