@@ -196,7 +196,8 @@ def spread(memory: Memory, batch_shape: tuple[int, ...], like: jax.Array | None 
     if len(have) > len(batch_shape) or have != batch_shape[len(batch_shape) - len(have) :]:
         raise ValueError(
             f"memory has batch axes {have}, but the inputs have {batch_shape}: give one memory for "
-            "each row, or one without batch axes for all."
+            "each row, or one without batch axes for all. A beam search repeats the rows of the "
+            "decoder's state and nothing else: keep the memory in it, as decoding.TokenStep shows."
         )
     ndim = len(have)
     memory = jax.tree.map(

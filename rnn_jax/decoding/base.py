@@ -95,6 +95,23 @@ class TokenStep:
         >>> state, logits = step(params, step.initial_state(params, (2,)), jnp.array([5, 0]))
         >>> logits.shape
         (2, 7)
+
+        With attention the memory goes into the state, where a beam search finds it:
+
+        >>> from rnn_jax import attention
+        >>> dot = attention.Dot(query_size=3, memory_size=3)
+        >>> cell = cells.Attentive(cell=cells.GRU(input_size=4 + 3, hidden_size=3), attention=dot)
+        >>> attentive = TokenStep(cell=cell)
+        >>> def step(params, state, token):
+        ...     inner, memory = state
+        ...     bound = params._replace(cell=cell.bind(params.cell, memory))
+        ...     inner, logits = attentive(bound, inner, token)
+        ...     return (inner, memory), logits
+        >>> params = attentive.init(jax.random.key(0), vocab_size=7)
+        >>> memory = dot.prepare((), jnp.ones((5, 2, 3)), jnp.array([5, 3]))
+        >>> inner = cell.initial_state(cell.bind(params.cell, memory), (2,))
+        >>> step(params, (inner, memory), jnp.array([5, 0]))[1].shape
+        (2, 7)
     """
 
     cell: Any

@@ -74,7 +74,8 @@ def decode(
             function of logits (*B, V) and a key.
         end: The end symbol, or several; static.
         stop: A rule, ``StopOutput(...)`` or ``CountdownEnd()``; with ``end``, either ends the row.
-        prefix: Tokens (P, *B) that every row begins with, read one by one; no row ends in it.
+        prefix: Tokens (P, *B) that every row begins with, read one by one; no row ends in it, but
+            one whose countdown it has used up ends with it.
         key: For choices and rules that draw. Inside ``shard_map`` give each shard its own
             (``jax.random.fold_in(key, jax.lax.axis_index(name))``).
         pad: What stands after a row's end; any integer of start's dtype, never read.
@@ -231,6 +232,9 @@ def _advance(
     if prefix is not None:
         free = t >= len(prefix)
         ended, decided = jnp.logical_and(ended, free), jnp.where(free, decided, 0)
+        if hasattr(rule.stop, "at_start"):  # here the row's own tokens start
+            over = jnp.logical_and(t == len(prefix) - 1, rule.stop.at_start(params, state))
+            ended = jnp.logical_or(ended, over)
     live = jnp.logical_and(~carry.ended, t < rule.max_length)
     new = _Carry(
         state=state,

@@ -2,7 +2,8 @@
 
 A *stop rule* is called after each step as ``stop(params, state, token, key) -> Stopped``: the state
 after the step, and the token chosen at it, which still belongs to the sequence. A rule that may
-hold before the first token has a method ``at_start(params, state) -> (*B,) bool``.
+hold before the first token, or before the first after a prefix, has a method ``at_start(params,
+state) -> (*B,) bool``.
 """
 
 from collections.abc import Callable

@@ -196,7 +196,7 @@ def test_bad_input_is_refused():
     params, encoded, xs = case(cell)
     with pytest.raises(ValueError, match=r"no memory is bound: call with cell.bind"):
         drivers.scan(cell, params, xs)
-    with pytest.raises(ValueError, match=r"batch axes \(3,\), but the inputs have \(2,\)"):
+    with pytest.raises(ValueError, match=r"batch axes \(3,\), but the inputs have \(2,\): .*beam"):
         drivers.scan(cell, cell.bind(params, encoded), xs[:, :2])
     with pytest.raises(ValueError, match="go from 0 to 6, but memory has 5 steps"):
         cell.bind(params, encoded, jnp.array([6, 0, 1]))

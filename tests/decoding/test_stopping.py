@@ -97,6 +97,12 @@ def test_countdown_ends_at_the_predicted_length_and_feeds_what_remains():
     assert found.state.remaining.tolist() == [0, 0, 0, 0, 3, -2]
     assert (found.tokens[0] == -1).tolist() == [False, False, True, False, False, True]
     assert found.scores[2] == 0 and (found.state.inner[2] == state.inner[2]).all()
+    # a prefix counts: what it uses up ends with it
+    prefixed = decoding.decode(
+        COUNTDOWN, params, state, start=START, max_length=6, stop=decoding.CountdownEnd(),
+        prefix=jnp.ones((2, 6), int),
+    )  # fmt: skip
+    assert prefixed.lengths.tolist() == [3, 2, 0, 5, 6, 0]
     # teacher forcing on what was decoded, from the same lengths, gives the same probabilities
     read = jnp.concatenate([START[None], found.tokens[:-1]])
     _, logits = decoding.teacher_forced(COUNTDOWN, params, state, read, lengths=found.lengths)
