@@ -1,9 +1,13 @@
 """Data: text, pairs of texts, vocabularies, batches, sources. NumPy only; the rest is in extras."""
 
+from rnn_jax.data import audio as audio
 from rnn_jax.data import batch as batch
 from rnn_jax.data import buckets as buckets
 from rnn_jax.data import ngram as ngram
 from rnn_jax.data import pairs as pairs
+from rnn_jax.data import speech as speech
+from rnn_jax.data import speech_files as speech_files
+from rnn_jax.data import speech_fsdd as speech_fsdd
 from rnn_jax.data import streams as streams
 from rnn_jax.data import subwords as subwords
 from rnn_jax.data import text as text

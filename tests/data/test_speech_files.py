@@ -84,7 +84,8 @@ def manifest(folder, suffix):
         path.write_text("\n".join("\t".join(row) for row in rows) + "\n")
     else:
         path.write_text(
-            'path,text,split\na.wav,"say ""one""",train\nb/c.wav,"two, three",dev\nd.wav,four,test\n'
+            'path,text,split\na.wav,"say ""one""",train\n'
+            'b/c.wav,"two, three",dev\nd.wav,four,test\n'
         )
     return path
 
