@@ -146,10 +146,7 @@ def reinforce(
                 f"reinforce: {name} has shape {jnp.shape(value)}, but log_prob has shape "
                 f"{log_prob.shape}: give one number for each row, or one for all."
             )
-    reward, baseline, bonus = (
-        jnp.broadcast_to(jnp.asarray(value).astype(dtype), log_prob.shape)
-        for value in given.values()
-    )
+    reward, baseline, bonus = (jnp.asarray(value).astype(dtype) for value in given.values())
     loss = -jax.lax.stop_gradient(reward - baseline) * log_prob.astype(dtype)
     return loss - entropy_weight * bonus
 

@@ -144,7 +144,7 @@ def test_equals_the_loop_of_its_paper_and_padding_does_nothing(name):
         assert_close(weights.sum(-1)[:, [0, 2]], jnp.ones_like(weights.sum(-1)[:, [0, 2]]))
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_batch_axes_are_free_and_dtypes_follow_the_rule(name):
     """Traced only: what fails here fails in shapes and dtypes."""
     kind = KINDS[name][0]
@@ -164,7 +164,7 @@ def test_batch_axes_are_free_and_dtypes_follow_the_rule(name):
     assert all(d == jnp.float32 for d in floats)
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", NAMES)
 def test_types_agree_on_meshes(name):
     """What other libraries fail in fails while tracing: shard_map, and Explicit axes."""
     kind = KINDS[name][0]

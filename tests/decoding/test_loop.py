@@ -24,7 +24,7 @@ START = jnp.array([0, 1, 2, 3, 4, 0])
 ROWS = len(START)
 
 
-@pytest.mark.parametrize("chunk", [1, 3, 7, 16])
+@pytest.mark.parametrize("chunk", [1, 3, 16])
 def test_greedy_equals_a_loop_in_numpy_for_every_chunk(chunk):
     h = initial(ROWS)
     found = decoding.decode(
@@ -35,8 +35,7 @@ def test_greedy_equals_a_loop_in_numpy_for_every_chunk(chunk):
     assert_decoded(found, expected)
 
 
-@pytest.mark.parametrize("chunk", [2, 5])
-def test_sampling_prefix_and_several_ends_equal_a_loop(chunk):
+def test_sampling_prefix_and_several_ends_equal_a_loop():
     h, key = initial(ROWS, 1), jax.random.key(5)
     choose = decoding.Sample((decoding.Temperature(1.5), decoding.TopK(4)))
     prefix = jnp.array([[1, 2, 3, 4, 0, 1], [3, 3, 3, 3, 3, 3]])  # 3 ends nothing here
@@ -50,7 +49,7 @@ def test_sampling_prefix_and_several_ends_equal_a_loop(chunk):
         prefix=prefix,
         choose=choose,
         key=key,
-        chunk=chunk,
+        chunk=5,
     )
     draw = with_key(choose, key, ROWS)
     expected = numpy_decode(h, START, 8, draw, ends=(3, 4), prefix=np.asarray(prefix))
@@ -84,8 +83,9 @@ def test_vmap_over_keys_and_a_step_that_closes_over_tracers():
         )
 
     many = jax.jit(jax.vmap(sample, in_axes=(0, None)))(keys, params)
+    alone = jax.jit(sample)
     for i, key in enumerate(keys):
-        one = sample(key, params)
+        one = alone(key, params)
         assert many.tokens[i].tolist() == one.tokens.tolist()
         np.testing.assert_allclose(many.scores[i], one.scores, rtol=0, atol=1e-12)
 
