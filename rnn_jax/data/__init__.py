@@ -11,6 +11,8 @@ from rnn_jax.data import speech_fsdd as speech_fsdd
 from rnn_jax.data import streams as streams
 from rnn_jax.data import subwords as subwords
 from rnn_jax.data import text as text
+from rnn_jax.data import tfds_source as tfds_source
+from rnn_jax.data import tfds_text as tfds_text
 from rnn_jax.data import translation as translation
 from rnn_jax.data import vocabulary as vocabulary
 from rnn_jax.data.errors import InputError as InputError
