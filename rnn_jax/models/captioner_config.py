@@ -9,7 +9,7 @@ from rnn_jax import attention as attending
 from rnn_jax import cells
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.losses.sums import check_probability
-from rnn_jax.models.checks import check_rates
+from rnn_jax.models.checks import check_conv_sizes, check_rates
 from rnn_jax.models.decoder_config import DecoderConfig, query_size
 from rnn_jax.models.gated_attention import GatedAttention
 from rnn_jax.models.speech_labels import check_symbols
@@ -78,7 +78,6 @@ class CaptionerConfig:
     end: int = 2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "conv_sizes", tuple(self.conv_sizes))  # a list cannot be hashed
         check_sizes(self)
         check_rates(self)
         check_probability("label_smoothing", self.label_smoothing)
@@ -87,11 +86,7 @@ class CaptionerConfig:
             raise ValueError(
                 f"CaptionerConfig: mode must be one of {get_args(Mode)}, got {self.mode!r}."
             )
-        if not self.conv_sizes or min(self.conv_sizes) < 1:
-            raise ValueError(
-                f"CaptionerConfig: conv_sizes={self.conv_sizes}; give at least one number of "
-                "channels, each >= 1."
-            )
+        check_conv_sizes(self)
         attends = {"attention": None, "hard": False, "gated": False, "attention_penalty": 0.0}
         meant = [name for name, unset in attends.items() if getattr(self, name) != unset]
         if meant and self.mode != "attend":

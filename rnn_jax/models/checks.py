@@ -32,6 +32,58 @@ def check_rates(config: Any) -> None:
             raise ValueError(f"{owner}: {name} must be a whole number >= 1, got {value!r}.")
 
 
+def check_array(given: Any, name: str) -> None:
+    """Check that an argument is an array, of JAX or NumPy, and no list.
+
+    Raises:
+        ValueError: Naming the argument and its type.
+
+    Example:
+        >>> check_array(jnp.zeros((2, 5)), "inputs")
+    """
+    if not hasattr(given, "ndim") or not hasattr(given, "dtype"):
+        raise ValueError(
+            f"{name} is a {type(given).__name__}: give an array, such as jnp.asarray({name})."
+        )
+
+
+def check_places(given: jax.Array, other: jax.Array, name: str, other_name: str) -> None:
+    """Check that two arrays have the same rows and steps (B, T).
+
+    Raises:
+        ValueError: Naming both arguments and their shapes.
+
+    Example:
+        >>> check_places(jnp.zeros((2, 5, 3)), jnp.zeros((2, 5)), "letters", "inputs")
+    """
+    check_array(other, other_name)
+    if given.shape[:2] != other.shape[:2]:
+        raise ValueError(
+            f"{name} has shape {given.shape}, but {other_name} has {other.shape}: give both the "
+            "same rows and steps (B, T)."
+        )
+
+
+def check_conv_sizes(config: Any) -> None:
+    """Check ``conv_sizes``, at least one number of channels, and make it a tuple.
+
+    Raises:
+        ValueError: Naming the configuration and what was given.
+
+    Example:
+        >>> from rnn_jax.models import CaptionerConfig
+        >>> CaptionerConfig(vocab_size=9, conv_sizes=[4, 6]).conv_sizes
+        (4, 6)
+    """
+    sizes = tuple(config.conv_sizes)
+    object.__setattr__(config, "conv_sizes", sizes)  # a list cannot be hashed
+    if not sizes or not all(type(size) is int and size >= 1 for size in sizes):
+        raise ValueError(
+            f"{type(config).__name__}: conv_sizes={sizes}; give at least one number of channels, "
+            "each >= 1."
+        )
+
+
 def check_tokens(
     tokens: Any, name: str = "tokens", *, ndim: int = 2, vocab_size: int | None = None
 ) -> None:
@@ -43,6 +95,7 @@ def check_tokens(
     Example:
         >>> check_tokens(jnp.zeros((2, 5), int), vocab_size=3)
     """
+    check_array(tokens, name)
     if tokens.ndim != ndim or not jnp.issubdtype(tokens.dtype, jnp.integer):
         axes = "(B, T)" if ndim == 2 else f"of {ndim} axes, (B, T, ...)"
         raise ValueError(
@@ -69,6 +122,7 @@ def check_features(xs: jax.Array, size: int, name: str = "inputs") -> None:
     Example:
         >>> check_features(jnp.zeros((2, 5, 3)), 3)
     """
+    check_array(xs, name)
     if xs.ndim != 3 or xs.shape[-1] != size or not jnp.issubdtype(xs.dtype, jnp.floating):
         raise ValueError(
             f"{name} has shape {xs.shape} and dtype {xs.dtype}, but the model reads floating-point "

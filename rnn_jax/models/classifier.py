@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnn_jax.losses import Sum, cross_entropy
+from rnn_jax.losses.sums import check_probability
 from rnn_jax.models.checks import check_rates
 from rnn_jax.models.pooling import Kind, Pooling, check_pooling
 from rnn_jax.models.reader import Reader, ReaderConfig
@@ -34,6 +35,7 @@ class ClassifierConfig:
 
     def __post_init__(self) -> None:
         check_rates(self)
+        check_probability("label_smoothing", self.label_smoothing)
         check_pooling("ClassifierConfig", self.pooling)
 
 

@@ -8,11 +8,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnn_jax.bridge.nnx import Layer
-from rnn_jax.decoding import look_up
 from rnn_jax.models.checks import check_tokens
 from rnn_jax.models.decoder_config import DecoderConfig
 from rnn_jax.models.dropout import dropout
-from rnn_jax.models.rows import real_tokens
+from rnn_jax.models.rows import embed, real_tokens
 from rnn_jax.typing import Params, PyTree, State
 
 
@@ -145,9 +144,9 @@ class Decoder(nnx.Module):
     ) -> DecoderOutput:
         """Run the layers over tokens (B, T), of which ``lengths`` are real; dropout by key."""
         keys: Any = (None,) * 3 if key is None else jax.random.split(key, 3)
-        tokens = real_tokens(tokens, lengths)
-        check_tokens(tokens, "target tokens", vocab_size=self.config.vocab_size)
-        xs = dropout(look_up(self.embedding, tokens), self.config.dropout, keys[0])
+        tokens = real_tokens(tokens, lengths, "target")
+        check_tokens(tokens, "target", vocab_size=self.config.vocab_size)
+        xs = dropout(embed(self.embedding.embedding[...], tokens), self.config.dropout, keys[0])
         found = self.read(state, xs, lengths=lengths, key=keys[1])
         return found._replace(ys=dropout(found.ys, self.config.dropout, keys[2]))
 

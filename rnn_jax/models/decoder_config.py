@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from rnn_jax import cells, layers
 from rnn_jax.cells.base import check_sizes
+from rnn_jax.models.chains import cell_chain
 from rnn_jax.models.checks import check_rates
 
 
@@ -74,11 +75,7 @@ class DecoderConfig:
             arriving += mechanism.output_size
         elif self.feed:
             arriving += self.vector_size
-        made: list[Any] = []
-        for _ in range(self.num_layers):
-            made.append(self.cell(input_size=arriving, hidden_size=self.hidden_size))
-            arriving = made[-1].output_size
-        return made
+        return list(cell_chain(self.cell, arriving, (self.hidden_size,) * self.num_layers))
 
     @property
     def layer(self) -> Any:

@@ -7,11 +7,10 @@ import jax.numpy as jnp
 from flax import nnx
 
 from rnn_jax.bridge.nnx import Layer
-from rnn_jax.decoding import look_up
 from rnn_jax.models.checks import check_tokens
 from rnn_jax.models.dropout import dropout
 from rnn_jax.models.reader import ReaderConfig
-from rnn_jax.models.rows import real_tokens, reverse_rows
+from rnn_jax.models.rows import embed, real_tokens, reverse_rows
 from rnn_jax.typing import State
 
 
@@ -68,11 +67,11 @@ class Encoder(nnx.Module):
         keys: Any = (None,) * 3 if key is None else jax.random.split(key, 3)
         config = self.config
         lengths = None if lengths is None else jnp.asarray(lengths)
-        source = real_tokens(source, lengths)
+        source = real_tokens(source, lengths, "source")
         check_tokens(source, "source", vocab_size=config.vocab_size)
         if self.reverse:
             source = reverse_rows(source, lengths)
-        xs = dropout(look_up(self.embedding, source), config.dropout, keys[0])
+        xs = dropout(embed(self.embedding.embedding[...], source), config.dropout, keys[0])
         ys, _, states = self.layers(xs, lengths=lengths, rngs=keys[1])
         if lengths is None:
             last = ys[:, -1]

@@ -11,9 +11,10 @@ from flax import nnx
 from rnn_jax import cells
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.losses import Sum, gaussian_nll, tally
-from rnn_jax.models.checks import check_features, check_rates
+from rnn_jax.models.checks import check_features, check_places, check_rates
 from rnn_jax.models.reader import Reader, ReaderConfig
 from rnn_jax.ops import length_mask, select
+from rnn_jax.ops.checks import check_count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,7 +24,7 @@ class ForecasterConfig:
     Args:
         series_size: D, how many series are forecast together.
         covariate_size: C, columns that are known (calendar) or only observed (weather), read at
-            each step beside the series; 0 for none.
+            each step beside the series; None for none.
         horizon: K, steps to forecast.
         season: Steps of a season, >= horizon or None. With one, the network predicts the difference
             from the value one season before.
@@ -51,8 +52,9 @@ class ForecasterConfig:
     def __post_init__(self) -> None:
         check_sizes(self)
         check_rates(self)
-        if not isinstance(self.horizon, int) or self.horizon < 1:
-            raise ValueError(f"ForecasterConfig: horizon must be >= 1, got {self.horizon!r}.")
+        check_count(self, "horizon", self.horizon)
+        if self.season is not None:
+            check_count(self, "season", self.season)
         if self.season is not None and self.season < self.horizon:
             raise ValueError(
                 f"ForecasterConfig: season={self.season} is shorter than horizon={self.horizon}, "
@@ -112,7 +114,7 @@ class Forecaster(nnx.Module):
         )
         self.reader = Reader(reader, rngs=rngs)
         width = 2 * config.horizon * config.series_size
-        self.output = nnx.Linear(config.hidden_size, width, rngs=rngs)
+        self.output = nnx.Linear(reader.output_size, width, rngs=rngs)
 
     def __call__(
         self,
@@ -133,6 +135,7 @@ class Forecaster(nnx.Module):
             )
         if covariates is not None:
             check_features(covariates, config.covariate_size or 0, "covariates")
+            check_places(covariates, series, "covariates", "series")
             inputs.append(covariates)
         ys = self.reader(jnp.concatenate(inputs, axis=-1), lengths=lengths, key=key)
         shape = (*series.shape[:2], config.horizon, config.series_size)

@@ -13,8 +13,10 @@ from rnn_jax.bridge.nnx import RNN
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.layers import Output
 from rnn_jax.losses import Sum, activation, cross_entropy, temporal_activation
+from rnn_jax.models.chains import cell_chain
 from rnn_jax.models.checks import check_rates, check_tokens
 from rnn_jax.models.dropout import embedding_dropout, locked_dropout
+from rnn_jax.models.rows import embed, real_tokens
 from rnn_jax.typing import State
 
 
@@ -59,14 +61,21 @@ class LanguageModelConfig:
     def __post_init__(self) -> None:
         check_sizes(self)
         check_rates(self)
+        given = self.cells[-1].output_size
+        if self.tied and given != self.embedding_size:
+            raise ValueError(
+                f"LanguageModelConfig: tied, the last layer must give embedding_size="
+                f"{self.embedding_size} features, but its cell gives {given}: make cells whose "
+                "output is as wide as hidden_size, or leave tied at False."
+            )
 
     @property
     def cells(self) -> list[Any]:
         """The cell of each layer, lowest first."""
-        sizes = [self.embedding_size] + [self.hidden_size] * self.num_layers
+        sizes = [self.hidden_size] * self.num_layers
         if self.tied:
             sizes[-1] = self.embedding_size
-        layers = [self.cell(input_size=d, hidden_size=h) for d, h in zip(sizes, sizes[1:])]
+        layers: list[Any] = [*cell_chain(self.cell, self.embedding_size, sizes)]
         if self.weight_dropout:
             layers = [cells.WeightDrop(cell=cell, rate=self.weight_dropout) for cell in layers]
         return layers
@@ -137,10 +146,11 @@ class LanguageModel(nnx.Module):
     ) -> tuple[jax.Array, jax.Array, tuple[State, ...]]:
         """The last layer's outputs (B, T, H) after and before dropout, and the state."""
         config, num_layers = self.config, len(self.layers)
+        tokens = real_tokens(tokens, lengths)
         check_tokens(tokens, vocab_size=config.vocab_size)
         keys = [None] * (2 * num_layers + 2) if key is None else [*_split(key, 2 * num_layers + 2)]
         table = embedding_dropout(self.embedding.embedding[...], config.embedding_dropout, keys[0])
-        ys = raw = locked_dropout(table[tokens], config.input_dropout, keys[1])
+        ys = raw = locked_dropout(embed(table, tokens), config.input_dropout, keys[1])
         states = []
         for k, layer in enumerate(self.layers):
             before = None if state is None else state[k]

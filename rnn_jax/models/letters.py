@@ -8,6 +8,7 @@ from flax import nnx
 
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.models.checks import check_tokens
+from rnn_jax.models.rows import embed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,6 @@ class Letters(nnx.Module):
         """Features (B, T, O) of letters (B, T, C); how much padding follows changes nothing."""
         check_tokens(letters, "letters", ndim=3, vocab_size=self.config.vocab_size)
         real = (letters != 0)[..., None]
-        xs = jnp.where(real, self.embedding(letters), 0)
+        xs = jnp.where(real, embed(self.embedding.embedding[...], letters), 0)
         maps = self.convolution(xs.reshape(-1, *xs.shape[2:])).reshape(*xs.shape[:3], -1)
         return jnp.where(real, jax.nn.relu(maps), 0).max(2)

@@ -13,7 +13,8 @@ from rnn_jax.losses import Sum, cross_entropy, ctc_loss
 from rnn_jax.models.listen_attend_spell_config import ListenAttendSpellConfig
 from rnn_jax.models.listen_attend_spell_search import SpellerSearch, transcribe
 from rnn_jax.models.pure import take_apart
-from rnn_jax.models.speech import Encoded, SpeechEncoder, Transcript, embed, time_first
+from rnn_jax.models.rows import embed
+from rnn_jax.models.speech import Encoded, SpeechEncoder, Transcript, time_first
 from rnn_jax.models.speech_labels import check_labels
 from rnn_jax.ops import drop, keep_mask
 from rnn_jax.ops.types import batch_like
@@ -104,7 +105,7 @@ class ListenAttendSpell(nnx.Module):
         """Read tokens (B, U): the state after them, and logits (B, U, V) of what follows each."""
         rate, keep = self.config.decoder_dropout, state.keep
         memory: Any = state.memory
-        xs = embed(self.embedding, tokens)
+        xs = embed(self.embedding.embedding[...], tokens)
         if keep is not None:
             xs = drop(xs, keep[0][:, None], rate)
         cell, ys = self.speller(xs, state.cell, lengths=lengths, context=memory)

@@ -6,6 +6,8 @@ from typing import Any
 
 from rnn_jax import attention, cells
 from rnn_jax.losses.sums import check_probability
+from rnn_jax.models.chains import cell_chain
+from rnn_jax.models.decoder_config import query_size
 from rnn_jax.models.speech import SpeechEncoderConfig
 from rnn_jax.models.speech_labels import check_symbols
 
@@ -63,7 +65,8 @@ class ListenAttendSpellConfig(SpeechEncoderConfig):
     @property
     def speller(self) -> cells.Attentive:
         """The decoder's cell."""
-        sizes: dict[str, Any] = {"query_size": self.decoder_size, "memory_size": self.output_size}
+        queries = query_size(self.cell, self.decoder_size)
+        sizes: dict[str, Any] = {"query_size": queries, "memory_size": self.output_size}
         if self.attention is None:
             kind: Any = attention.MLPHeads(
                 **sizes,
@@ -73,8 +76,9 @@ class ListenAttendSpellConfig(SpeechEncoderConfig):
             )
         else:
             kind = self.attention(**sizes)
-        size, made = self.embedding_size + kind.output_size, []
-        for _ in range(self.num_decoder_layers):
-            made.append(self.cell(input_size=size, hidden_size=self.decoder_size))
-            size = made[-1].output_size
-        return cells.Attentive(cell=cells.Stacked(cells=tuple(made)), attention=kind)
+        made = cell_chain(
+            self.cell,
+            self.embedding_size + kind.output_size,
+            (self.decoder_size,) * self.num_decoder_layers,
+        )
+        return cells.Attentive(cell=cells.Stacked(cells=made), attention=kind)

@@ -11,8 +11,10 @@ from flax import nnx
 from rnn_jax import cells, layers
 from rnn_jax.bridge.nnx import Layer
 from rnn_jax.cells.base import check_sizes
+from rnn_jax.models.chains import layer_chain
 from rnn_jax.models.checks import check_features, check_rates, check_tokens
 from rnn_jax.models.dropout import dropout, embedding_dropout
+from rnn_jax.models.rows import embed, real_tokens
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,17 +63,13 @@ class ReaderConfig:
 
     @property
     def output_size(self) -> int:
-        return self.hidden_size * (2 if self.bidirectional else 1)
+        return int(self.stack(self.input_size or self.embedding_size).output_size)
 
     def stack(self, input_size: int) -> layers.Stack:
         """The recurrent layers over ``input_size`` features."""
-        made = []
-        for _ in range(self.num_layers):
-            cell = self.cell(input_size=input_size, hidden_size=self.hidden_size)
-            rnn = layers.RNN(cell=cell)
-            made.append(layers.Bidirectional(forward=rnn) if self.bidirectional else rnn)
-            input_size = made[-1].output_size
-        return layers.Stack(layers=tuple(made), dropout=self.dropout)
+        sizes = (self.hidden_size,) * self.num_layers
+        made = layer_chain(self.cell, input_size, sizes, bidirectional=self.bidirectional)
+        return layers.Stack(layers=made, dropout=self.dropout)
 
 
 class Reader(nnx.Module):
@@ -105,16 +103,20 @@ class Reader(nnx.Module):
         lengths: jax.Array | None = None,
         key: jax.Array | None = None,
     ) -> jax.Array:
-        """Outputs (B, T, O), zero on padding, of tokens (B, T) or features (B, T, D)."""
+        """Outputs (B, T, O), zero on padding, of tokens (B, T) or features (B, T, D).
+
+        Padding may be any number.
+        """
         config = self.config
         keys: Any = (None,) * 4 if key is None else jax.random.split(key, 4)
         if config.vocab_size is None:
             check_features(inputs, config.input_size or 0)
             xs = inputs
         else:
+            inputs = real_tokens(inputs, lengths)
             check_tokens(inputs, vocab_size=config.vocab_size)
             table = self.embedding.embedding[...]
-            xs = embedding_dropout(table, config.word_dropout, keys[0])[inputs]
+            xs = embed(embedding_dropout(table, config.word_dropout, keys[0]), inputs)
         if extra is not None:
             xs = jnp.concatenate([xs, extra], axis=-1)
         xs = dropout(xs, config.dropout, keys[1])

@@ -1,10 +1,14 @@
-"""Rows of tokens: shifted, reversed, and without what stands on padding."""
+"""Rows of tokens: shifted, reversed, without what stands on padding, as vectors."""
+
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.models.checks import check_tokens
+from rnn_jax.decoding import look_up
+from rnn_jax.models.checks import check_array, check_tokens
 from rnn_jax.ops import length_mask
+from rnn_jax.ops.checks import check_lengths
 
 
 def shift(target: jax.Array, start: int) -> jax.Array:
@@ -32,13 +36,37 @@ def reverse_rows(xs: jax.Array, lengths: jax.Array | None) -> jax.Array:
     return jnp.take_along_axis(xs, place.reshape(*place.shape, *(1,) * (xs.ndim - 2)), axis=1)
 
 
-def real_tokens(tokens: jax.Array, lengths: jax.Array | None) -> jax.Array:
+def real_tokens(tokens: jax.Array, lengths: jax.Array | None, name: str = "tokens") -> jax.Array:
     """Tokens (B, T) with 0 where they are not real: padding may be any number, -1 too.
+
+    Raises:
+        ValueError: Naming the argument, if it is no array or the lengths do not fit.
 
     Example:
         >>> real_tokens(jnp.array([[3, 4, -1]]), jnp.array([2])).tolist()
         [[3, 4, 0]]
     """
+    check_array(tokens, name)
     if lengths is None or tokens.ndim != 2:
         return tokens
-    return jnp.where(length_mask(jnp.asarray(lengths), tokens.shape[1]).T, tokens, 0)
+    lengths = jnp.asarray(lengths)
+    check_lengths(lengths, tokens.shape[::-1], name)
+    return jnp.where(length_mask(lengths, tokens.shape[1]).T, tokens, 0)
+
+
+class _Table(NamedTuple):
+    embedding: jax.Array
+
+
+def embed(table: jax.Array, tokens: jax.Array) -> jax.Array:
+    """Vectors (..., E) of tokens (...), also where the batch is sharded on an Explicit mesh.
+
+    Args:
+        table: (V, E), one row for each token.
+        tokens: Whole numbers.
+
+    Example:
+        >>> embed(jnp.array([[0.5], [2.0]]), jnp.array([[1, 0, 1]])).tolist()
+        [[[2.0], [0.5], [2.0]]]
+    """
+    return look_up(_Table(table), tokens)

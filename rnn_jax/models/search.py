@@ -84,11 +84,14 @@ def search(
     """Look for a sequence for every row: compiled once for each model, search and shapes.
 
     Args:
-        model: It has ``start(inputs, lengths)`` and ``step``.
+        model: It has ``start(inputs, lengths)``, ``step`` and a ``decoder``.
         how: What to look for.
         inputs: What ``start`` reads.
         lengths: Its real steps, (B,), or None.
         key: For a search that draws.
+
+    Raises:
+        ValueError: If coverage is asked for and the model has no attention.
 
     Example:
         >>> from flax import nnx
@@ -99,7 +102,13 @@ def search(
         >>> search(model, how, jnp.array([[3, 4]]), None, None).tokens.shape
         (1, 5)
     """
+    if how.coverage_penalty is not None and model.decoder.config.attention is None:
+        raise ValueError(
+            f"coverage_penalty={how.coverage_penalty} asks how much was attended to, but the model "
+            "has no attention: leave it at None."
+        )
     pure, params = take_apart(model)
+    lengths = None if lengths is None else jnp.asarray(lengths)
     return _search(pure, how, params, inputs, lengths, key)
 
 

@@ -15,7 +15,6 @@ from rnn_jax.models.encoder import Encoder, EncoderOutput
 from rnn_jax.models.rows import real_tokens, shift
 from rnn_jax.models.search import Found, Search, search
 from rnn_jax.models.seq2seq_config import Seq2SeqConfig
-from rnn_jax.ops.checks import check_lengths
 
 
 class Seq2Seq(nnx.Module):
@@ -76,35 +75,35 @@ class Seq2Seq(nnx.Module):
     def encode(
         self,
         source: jax.Array,
-        lengths: jax.Array | None = None,
+        source_lengths: jax.Array | None = None,
         *,
         key: jax.Array | None = None,
     ) -> EncoderOutput:
-        """Read the source (B, S), of which lengths (B,) are real."""
-        return self.encoder(source, lengths, key=key)
+        """Read the source (B, S), of which source_lengths (B,) are real."""
+        return self.encoder(source, source_lengths, key=key)
 
     def start(
         self,
         source: jax.Array,
-        lengths: jax.Array | None = None,
+        source_lengths: jax.Array | None = None,
         *,
         key: jax.Array | None = None,
     ) -> DecoderState:
         """The decoder's state when the source (B, S) has been read and nothing is written."""
-        config, encoded = self.config, self.encode(source, lengths, key=key)
+        config, encoded = self.config, self.encode(source, source_lengths, key=key)
 
         def begin(states: Any) -> Any:
             if config.bridge == "last":
                 return carry_last(encoded.states, states, config.decoder.cells)
             if config.bridge == "mean":
-                return self.bridge(mean_over_time(encoded.ys, lengths), states)
+                return self.bridge(mean_over_time(encoded.ys, source_lengths), states)
             return self.bridge(encoded.last, states)
 
         attends = config.attention is not None
         return self.decoder.start(
             source.shape[0],
             memory=encoded.ys if attends else None,
-            lengths=lengths if attends else None,
+            lengths=source_lengths if attends else None,
             context=encoded.last if config.feed and not attends else None,
             begin=None if config.bridge == "zero" else begin,
         )
@@ -197,7 +196,7 @@ class Seq2Seq(nnx.Module):
     def translate(
         self,
         source: jax.Array,
-        lengths: jax.Array | None = None,
+        source_lengths: jax.Array | None = None,
         *,
         max_length: int,
         beam_size: int = 1,
@@ -211,10 +210,7 @@ class Seq2Seq(nnx.Module):
         It is one compiled program. For more (several best, a prefix, no repeats) give
         ``decoding.beam_search`` the ``step`` of ``take_apart`` and the state of ``start``.
         """
-        if lengths is not None:
-            lengths = jnp.asarray(lengths)
-            check_lengths(lengths, source.shape[::-1], "source")
-        source = real_tokens(source, lengths)
+        source = real_tokens(source, source_lengths, "source")
         check_tokens(source, "source", vocab_size=self.config.source_vocab_size)
         how = Search(
             start=self.config.start,
@@ -225,4 +221,4 @@ class Seq2Seq(nnx.Module):
             coverage_penalty=coverage_penalty,
             choose=choose,
         )
-        return search(self, how, source, lengths, key)
+        return search(self, how, source, source_lengths, key)

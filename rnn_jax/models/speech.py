@@ -12,8 +12,8 @@ from flax import nnx
 from rnn_jax import cells, layers
 from rnn_jax.bridge.nnx import Layer
 from rnn_jax.cells.base import check_sizes
-from rnn_jax.decoding import look_up
 from rnn_jax.losses.checks import as_lengths
+from rnn_jax.models.chains import layer_chain
 from rnn_jax.models.checks import check_features, check_rates
 from rnn_jax.models.dropout import dropout
 from rnn_jax.models.speech_convolutions import Convolutions, shorter
@@ -75,18 +75,19 @@ class SpeechEncoderConfig:
 
     @property
     def output_size(self) -> int:
-        return self.hidden_size * (2 if self.bidirectional else 1)
+        return int(self.layers(self.input_size).output_size)
 
     def layers(self, input_size: int) -> layers.Pyramid:
         """The recurrent layers over ``input_size`` features."""
         factors = self.reductions + (1,) * (self.num_layers - len(self.reductions))
-        made: list[Any] = []
-        for factor in factors:
-            cell = self.cell(input_size=factor * input_size, hidden_size=self.hidden_size)
-            rnn = layers.RNN(cell=cell)
-            made.append(layers.Bidirectional(forward=rnn) if self.bidirectional else rnn)
-            input_size = made[-1].output_size
-        return layers.Pyramid(layers=tuple(made), factor=factors, dropout=self.dropout)
+        made = layer_chain(
+            self.cell,
+            input_size,
+            (self.hidden_size,) * self.num_layers,
+            bidirectional=self.bidirectional,
+            factors=factors,
+        )
+        return layers.Pyramid(layers=made, factor=factors, dropout=self.dropout)
 
 
 class Encoded(NamedTuple):
@@ -165,17 +166,3 @@ def time_first(xs: jax.Array) -> jax.Array:
         (5, 2, 3)
     """
     return jnp.swapaxes(xs, 0, 1)
-
-
-class _Table(NamedTuple):
-    embedding: jax.Array
-
-
-def embed(embedding: nnx.Embed, tokens: jax.Array) -> jax.Array:
-    """Vectors (B, U, E) of tokens (B, U), also where the batch is sharded on an Explicit mesh.
-
-    Example:
-        >>> embed(nnx.Embed(5, 2, rngs=nnx.Rngs(0)), jnp.array([[1, 4, 0]])).shape
-        (1, 3, 2)
-    """
-    return look_up(_Table(embedding.embedding[...]), tokens)

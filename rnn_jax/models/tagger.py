@@ -8,7 +8,7 @@ from flax import nnx
 
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.losses import CRFParams, Sum, crf_log_likelihood, crf_viterbi, cross_entropy
-from rnn_jax.models.checks import check_rates, check_tokens
+from rnn_jax.models.checks import check_places, check_rates, check_tokens
 from rnn_jax.models.letters import Letters, LettersConfig
 from rnn_jax.models.reader import Reader, ReaderConfig
 from rnn_jax.ops import length_mask
@@ -97,6 +97,9 @@ class Tagger(nnx.Module):
                 f"letters is {'not ' * (letters is None)}given, but the model "
                 f"{'reads' if letters is None else 'does not read'} letters: see TaggerConfig."
             )
+        if letters is not None:
+            check_tokens(letters, "letters", ndim=3)
+            check_places(letters, inputs, "letters", "inputs")
         extra = None if letters is None else self.letters(letters)
         return self.output(self.reader(inputs, extra, lengths=lengths, key=key))
 

@@ -11,12 +11,13 @@ from flax import nnx
 from rnn_jax import decoding, layers
 from rnn_jax.bridge.nnx import Layer
 from rnn_jax.losses import Sum, tally, transducer_loss
+from rnn_jax.models.chains import layer_chain
 from rnn_jax.models.pure import Pure, take_apart
+from rnn_jax.models.rows import embed
 from rnn_jax.models.speech import (
     SpeechEncoder,
     SpeechEncoderConfig,
     Transcript,
-    embed,
     time_first,
 )
 from rnn_jax.models.speech_labels import check_labels, check_symbols
@@ -53,14 +54,9 @@ class TransducerConfig(SpeechEncoderConfig):
 
     def prediction(self) -> layers.Stack:
         """The recurrent layers over labels."""
-        sizes = (self.embedding_size,) + (self.prediction_size,) * self.num_prediction_layers
-        return layers.Stack(
-            layers=tuple(
-                layers.RNN(cell=self.cell(input_size=d, hidden_size=h))
-                for d, h in zip(sizes, sizes[1:])
-            ),
-            dropout=self.dropout,
-        )
+        sizes = (self.prediction_size,) * self.num_prediction_layers
+        made = layer_chain(self.cell, self.embedding_size, sizes)
+        return layers.Stack(layers=made, dropout=self.dropout)
 
 
 class Transducer(nnx.Module):
@@ -101,7 +97,7 @@ class Transducer(nnx.Module):
         self.prediction = Layer(config.prediction(), rngs=rngs)
         self.from_frames = nnx.Linear(config.output_size, config.joint_size, rngs=rngs)
         self.from_labels = nnx.Linear(
-            config.prediction_size, config.joint_size, use_bias=False, rngs=rngs
+            config.prediction().output_size, config.joint_size, use_bias=False, rngs=rngs
         )
         self.output = nnx.Linear(config.joint_size, config.vocab_size, rngs=rngs)
 
@@ -109,7 +105,7 @@ class Transducer(nnx.Module):
         self, tokens: jax.Array, state: State | None = None, *, key: jax.Array | None = None
     ) -> tuple[State, jax.Array]:
         """Read tokens (B, U), blank first: the state after them, and vectors (B, U, J)."""
-        out = self.prediction(embed(self.embedding, tokens), state, rngs=key)
+        out = self.prediction(embed(self.embedding.embedding[...], tokens), state, rngs=key)
         return out.state, self.from_labels(out.ys)
 
     def joint(self, frames: jax.Array, predicted: jax.Array) -> jax.Array:

@@ -1,5 +1,6 @@
 """Many to one over images: a convolutional network at every frame, a recurrent one over time."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +12,12 @@ from flax import nnx
 from rnn_jax import cells
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.losses import Sum, cross_entropy
-from rnn_jax.models.checks import check_rates
+from rnn_jax.models.checks import check_array, check_conv_sizes, check_rates
+from rnn_jax.models.cnn import CNN
 from rnn_jax.models.pooling import Kind, Pooling, check_pooling
 from rnn_jax.models.reader import Reader, ReaderConfig
 from rnn_jax.ops import length_mask, select
+from rnn_jax.ops.types import explicit_sharding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,11 +58,8 @@ class VideoClassifierConfig:
 
     def __post_init__(self) -> None:
         check_pooling("VideoClassifierConfig", self.pooling)
-        if not self.conv_sizes or min(self.conv_sizes) < 1:
-            raise ValueError(
-                f"VideoClassifierConfig: conv_sizes={self.conv_sizes}; give at least one number of "
-                "channels, each >= 1."
-            )
+        check_conv_sizes(self)
+        object.__setattr__(self, "frame_shape", tuple(self.frame_shape))  # a list has no hash
         if len(self.frame_shape) != 2 or min(self.frame_shape) < 1:
             raise ValueError(
                 f"VideoClassifierConfig: frame_shape={self.frame_shape}; give height and width."
@@ -104,13 +104,11 @@ class VideoClassifier(nnx.Module):
 
     def __init__(self, config: VideoClassifierConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
-        sizes = (config.num_channels, *config.conv_sizes)
-        window = (config.kernel_size,) * 2
-        self.convolutions = nnx.List(
-            [nnx.Conv(a, b, window, strides=2, rngs=rngs) for a, b in zip(sizes, sizes[1:])]
-        )
+        self.cnn = CNN(config.num_channels, config.conv_sizes, config.kernel_size, rngs=rngs)
         height, width = (-(-side // 2 ** len(config.conv_sizes)) for side in config.frame_shape)
-        self.feature = nnx.Linear(height * width * sizes[-1], config.feature_size, rngs=rngs)
+        self.feature = nnx.Linear(
+            height * width * config.conv_sizes[-1], config.feature_size, rngs=rngs
+        )
         self.reader = Reader(config.reader, rngs=rngs)
         width = config.reader.output_size
         self.pooling = Pooling(config.pooling, width, rngs=rngs)
@@ -118,6 +116,7 @@ class VideoClassifier(nnx.Module):
 
     def features(self, frames: jax.Array, lengths: jax.Array | None = None) -> jax.Array:
         """A vector (B, T, F) for every frame (B, T, height, width, channels)."""
+        check_array(frames, "frames")
         expected = (*self.config.frame_shape, self.config.num_channels)
         if frames.ndim != 5 or frames.shape[2:] != expected:
             raise ValueError(
@@ -127,10 +126,11 @@ class VideoClassifier(nnx.Module):
         if lengths is not None:  # before the convolutions, whose sums would spread a NaN
             valid = length_mask(jnp.asarray(lengths), frames.shape[1]).T
             frames = select(valid, frames, jnp.zeros((), frames.dtype))
-        maps = frames.reshape(-1, *frames.shape[2:])
-        for convolution in self.convolutions:
-            maps = jax.nn.relu(convolution(maps))
-        return jax.nn.relu(self.feature(maps.reshape(*frames.shape[:2], -1)))
+        rows, num_frames = frames.shape[:2]
+        maps = self.cnn(_reshape(frames, rows * num_frames, *frames.shape[2:]))
+        return jax.nn.relu(
+            self.feature(_reshape(maps, rows, num_frames, math.prod(maps.shape[1:])))
+        )
 
     def __call__(
         self,
@@ -154,3 +154,13 @@ class VideoClassifier(nnx.Module):
         """Cross entropy of labels (B,), a count of B."""
         logits = self(frames, lengths=lengths, key=key)
         return cross_entropy(logits[None], jnp.asarray(labels)[None])
+
+
+def _reshape(xs: jax.Array, *shape: int) -> jax.Array:
+    """Frames of rows to one axis and back, the rows sharded as they are."""
+    sharding = explicit_sharding(xs)
+    if sharding is None:
+        return xs.reshape(shape)
+    rows = jax.sharding.PartitionSpec(*sharding.spec[:1])
+    out = jax.sharding.NamedSharding(sharding.mesh, rows)
+    return jax.lax.reshape(xs, shape, out_sharding=out)

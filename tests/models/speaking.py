@@ -1,14 +1,12 @@
 """Synthetic speech: every label is a fixed pattern of a few noisy frames."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import AxisType, NamedSharding
-from jax.sharding import PartitionSpec as P
 
-from rnn_jax.models import Transcript, take_apart
+from rnn_jax.models import Transcript
 
 INPUT_SIZE = 5
 
@@ -57,33 +55,3 @@ def is_said(transcript: Transcript, spoken: Spoken) -> bool:
         int(n) == int(size) and (found[:n] == labels[:size]).all() and (found[n:] == 0).all()
         for found, n, labels, size in rows
     )
-
-
-def check_types_in_every_mode(model: Any, transcribe: dict[str, Any], **options: Any) -> None:
-    """Loss and transcription trace under ``shard_map`` and on an Explicit mesh; nothing runs."""
-    pure, params = take_apart(model)
-    batch = jnp.ones((8, 9, INPUT_SIZE)), jnp.full((8, 2), 2), jnp.full(8, 9), jnp.full(8, 2)
-
-    def loss(params: Any, features: Any, labels: Any, lengths: Any, sizes: Any) -> Any:
-        marks = {"lengths": lengths, "label_lengths": sizes, "key": jax.random.key(0)}
-        return pure(params).loss(features, labels, **marks, **options).total
-
-    def say(params: Any, features: Any, labels: Any, lengths: Any, sizes: Any) -> Any:
-        return pure(params).transcribe(features, lengths=lengths, **transcribe)
-
-    def both(params: Any, *batch: Any) -> Any:
-        return jax.value_and_grad(loss)(params, *batch), say(params, *batch)
-
-    rows, every = P("data"), (P(),) + (P("data"),) * 4
-    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Auto,))
-
-    def local(params: Any, *batch: Any) -> Any:
-        (value, gradient), said = both(params, *batch)
-        return jax.lax.psum(value, "data"), gradient, said
-
-    specs = {"in_specs": every, "out_specs": (P(), P(), rows)}
-    jax.eval_shape(jax.shard_map(local, mesh=mesh, **specs), params, *batch)
-    mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,))
-    with jax.set_mesh(mesh):
-        put = [jax.device_put(x, NamedSharding(mesh, rows)) for x in batch]
-        jax.eval_shape(both, jax.device_put(params, NamedSharding(mesh, P())), *put)

@@ -16,7 +16,7 @@ from rnn_jax.models import (
     SpeechEncoderConfig,
     take_apart,
 )
-from tests.models.speaking import INPUT_SIZE, check_types_in_every_mode, is_said, speak
+from tests.models.speaking import INPUT_SIZE, is_said, speak
 from tests.models.training import fit
 
 SPOKEN = speak([1, 2, 3, 1], [3, 3, 2], [4])
@@ -113,7 +113,3 @@ def test_bad_batches_are_refused():
         model(features[..., :4])
     with pytest.raises(ValueError, match="label_bonus rank the prefixes of a beam, but beam_size"):
         model.transcribe(features, label_bonus=1.0)
-
-
-def test_types_agree_in_every_mode():
-    check_types_in_every_mode(make(channels=(2,)), {"beam_size": 2})

@@ -9,7 +9,7 @@ from flax import nnx
 from rnn_jax import decoding
 from rnn_jax.losses import ctc_loss
 from rnn_jax.models import ListenAttendSpell, ListenAttendSpellConfig, listen_attend_spell_search
-from tests.models.speaking import INPUT_SIZE, check_types_in_every_mode, is_said, speak
+from tests.models.speaking import INPUT_SIZE, is_said, speak
 from tests.models.training import fit
 
 SPOKEN = speak([2, 3, 4, 2], [4, 4, 3], [5])
@@ -104,9 +104,3 @@ def test_bad_calls_are_refused():
         model.loss(SPOKEN.features, jnp.array([[2], [3], [1]]), lengths=SPOKEN.lengths)
     with pytest.raises(ValueError, match="ctc_weight is 0.3, but the model has no CTC output"):
         model.transcribe(SPOKEN.features, max_length=5, ctc_weight=0.3)
-
-
-def test_types_agree_in_every_mode():
-    model = make(ctc_weight=0.3, decoder_dropout=0.1)
-    said = {"max_length": 4, "beam_size": 2, "ctc_weight": 0.3}
-    check_types_in_every_mode(model, said, sampling_rate=0.5)

@@ -182,30 +182,3 @@ def test_equal_models_and_shapes_are_compiled_once():
     other = make(1, **options).translate(SOURCE[::-1], SOURCE_LENGTHS[::-1], max_length=3)
     assert _search._cache_size() == count
     assert (one.scores != other.scores).any()
-
-
-def test_types_agree_over_shards():
-    pure, params = take_apart(make(attention=ADDITIVE, reverse_source=True, hidden_size=4))
-    batch = [jnp.ones((4, 3), int), jnp.array([3, 2, 1, 0])]
-
-    def loss(params, tokens, lengths):
-        found = pure(params).loss(tokens, tokens, source_lengths=lengths, target_lengths=lengths)
-        return found.total
-
-    def score(params, tokens, lengths):
-        return pure(params).translate(tokens, lengths, max_length=2, beam_size=2).scores
-
-    rows, whole = jax.P("data"), jax.P()
-    mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-    sharded = jax.shard_map(
-        lambda *args: (jax.lax.psum(loss(*args), "data"), score(*args)),
-        mesh=mesh, in_specs=(whole, rows, rows), out_specs=(whole, rows),
-    )  # fmt: skip
-    assert jax.eval_shape(sharded, params, *batch)[1].shape == (4,)
-
-    mesh = jax.make_mesh((2,), ("data",), axis_types=(jax.sharding.AxisType.Explicit,))
-    with jax.set_mesh(mesh):
-        params = jax.device_put(params, jax.NamedSharding(mesh, whole))
-        batch = [jax.device_put(x, jax.NamedSharding(mesh, rows)) for x in batch]
-        jax.eval_shape(jax.grad(loss), params, *batch)
-        assert jax.eval_shape(score, params, *batch).shape == (4,)

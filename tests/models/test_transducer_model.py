@@ -7,7 +7,7 @@ import pytest
 from flax import nnx
 
 from rnn_jax.models import Transducer, TransducerConfig
-from tests.models.speaking import INPUT_SIZE, check_types_in_every_mode, is_said, speak
+from tests.models.speaking import INPUT_SIZE, is_said, speak
 from tests.models.training import fit
 
 SPOKEN = speak([1, 2, 3, 1], [3, 3, 2], [4])
@@ -80,7 +80,3 @@ def test_bad_configurations_are_refused(options, message):
 def test_a_label_that_is_none_is_refused():
     with pytest.raises(ValueError, match=r"labels\[0, 1\] is 0, but labels are 0..4 without 0"):
         make().loss(SPOKEN.features[:1], jnp.array([[1, 0]]))
-
-
-def test_types_agree_in_every_mode():
-    check_types_in_every_mode(make(), {"max_symbols": 2})
