@@ -97,6 +97,46 @@ def check_layer(owner: str, argument: str, layer: Any) -> None:
         )
 
 
+def as_layers(owner: str, layers: Any) -> tuple[Any, ...]:
+    """A tuple of layers, at least one, as it can be hashed.
+
+    Raises:
+        ValueError: Naming what was given.
+
+    Example:
+        >>> from rnn_jax import cells, layers
+        >>> rnn = layers.RNN(cell=cells.GRU(input_size=1, hidden_size=1))
+        >>> as_layers("Stack", [rnn]) == (rnn,)
+        True
+    """
+    if not isinstance(layers, (tuple, list)):
+        raise ValueError(
+            f"{owner}: layers is a {type(layers).__name__}: give a tuple of layers, lowest first."
+        )
+    if not layers:
+        raise ValueError(f"{owner}: layers is empty; give at least one.")
+    for k, layer in enumerate(layers):
+        check_layer(owner, f"layers[{k}]", layer)
+    return tuple(layers)
+
+
+def check_stateless(layer: Any, state: Any) -> None:
+    """Check that a layer without memory is given no state, which it would not read.
+
+    Raises:
+        ValueError: Naming the layer.
+
+    Example:
+        >>> from rnn_jax import layers
+        >>> check_stateless(layers.TimeReduction(input_size=1), ())
+    """
+    if not (state is None or isinstance(state, tuple) and state == ()):
+        raise ValueError(
+            f"state is a {type(state).__name__}, but {type(layer).__name__} goes on from nothing: "
+            "its state is (). Leave state out."
+        )
+
+
 def check_tuple(owner: str, argument: str, value: Any, count: int, parts: str) -> None:
     """Check that parameters or a state have one entry for each part.
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from rnn_jax.drivers.checks import check_inputs, check_marks, check_params
 from rnn_jax.drivers.common import cast_like, widen
 from rnn_jax.layers.base import Output
-from rnn_jax.layers.common import as_array
+from rnn_jax.layers.common import as_array, check_stateless
 from rnn_jax.ops.masks import length_mask, select
 from rnn_jax.ops.types import batch_like, vary_like
 from rnn_jax.typing import Params, State
@@ -166,11 +166,7 @@ def prepare_grid(
     check_params(layer, params)
     if reset is not None:
         raise ValueError(f"{name} cannot honour reset: a grid has no order of time. Leave it out.")
-    if not (state is None or isinstance(state, tuple) and state == ()):
-        raise ValueError(
-            f"state is a {type(state).__name__}, but {name} has the empty state (): a grid is "
-            "given whole. Leave state out."
-        )
+    check_stateless(layer, state)
     if lengths is None:
         return xs, None
     _check_lengths(xs.shape, lengths)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnn_jax import drivers
 from rnn_jax.cells import base
-from rnn_jax.drivers.checks import check_cell, check_marks
+from rnn_jax.drivers.checks import check_cell
 from rnn_jax.layers.base import Output
 from rnn_jax.layers.common import as_array, prepare
 from rnn_jax.layers.stack import join
@@ -150,12 +150,20 @@ class Hierarchical:
                 "period steps or, with period=None, at boundaries."
             )
         if boundaries is not None:
-            check_marks((xs.shape[0], *batch_shape), None, boundaries, None)
+            _check_boundaries(boundaries, (xs.shape[0], *batch_shape))
             xs = join([xs, boundaries[..., None].astype(xs.dtype)])
         state, ys = drivers.scan(
             _Cell(layer=self), params, xs, state, lengths=lengths, reset=reset, key=key
         )
         return Output(ys, lengths, state)
+
+
+def _check_boundaries(boundaries: jax.Array, shape: tuple[int, ...]) -> None:
+    if boundaries.shape != shape or boundaries.dtype != jnp.bool_:
+        raise ValueError(
+            f"boundaries has shape {boundaries.shape} and dtype {boundaries.dtype}: give booleans "
+            f"in the time and batch axes of xs, {shape}."
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from rnn_jax.cells.lstm import LSTM
 from rnn_jax.layers.base import Output
 from rnn_jax.layers.bidirectional import Bidirectional
-from rnn_jax.layers.common import check_layer, check_tuple, init_all, initial_states
+from rnn_jax.layers.common import as_layers, check_tuple, init_all, initial_states
 from rnn_jax.layers.rnn import RNN
 from rnn_jax.layers.stack import Stack
 from rnn_jax.layers.time_reduction import TimeReduction
@@ -58,18 +58,15 @@ class Pyramid:
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))
+        object.__setattr__(self, "layers", as_layers("Pyramid", self.layers))
         if isinstance(self.factor, list):
             object.__setattr__(self, "factor", tuple(self.factor))
-        if not self.layers:
-            raise ValueError("Pyramid: layers is empty; give at least one.")
         if len(self._factors) != len(self.layers):
             raise ValueError(
                 f"Pyramid: factor has {len(self._factors)} entries for {len(self.layers)} layers: "
                 "give one for each, or one number for all."
             )
         for k, (layer, factor) in enumerate(zip(self.layers, self._factors, strict=True)):
-            check_layer("Pyramid", f"layers[{k}]", layer)
             TimeReduction(input_size=1, factor=factor, mode=self.mode)  # whose own checks speak
             wide = factor if self.mode == "concat" else 1
             if k == 0 and layer.input_size % wide:
@@ -170,9 +167,11 @@ def listener(
     def both(size: int) -> Bidirectional:
         return Bidirectional(forward=RNN(cell=LSTM(input_size=size, hidden_size=hidden_size)))
 
+    lowest = both(input_size)
+    TimeReduction(input_size=input_size, factor=factor)  # whose own checks speak
     above = both(factor * 2 * hidden_size)
     return Pyramid(
-        layers=(both(input_size), *(above,) * (num_layers - 1)),
+        layers=(lowest, *(above,) * (num_layers - 1)),
         factor=(1, *(factor,) * (num_layers - 1)),
         dropout=dropout,
     )

@@ -74,12 +74,14 @@ class ReNet:
     def __post_init__(self) -> None:
         check_cell(self.column_cell, None)
         check_cell(self.row_cell, None)
-        object.__setattr__(self, "patch_shape", tuple(self.patch_shape))
-        if len(self.patch_shape) != 2 or min(self.patch_shape) < 1:
-            raise ValueError(
-                f"ReNet: patch_shape must be two whole numbers >= 1, got {self.patch_shape}."
-            )
-        height, width = self.patch_shape
+        if isinstance(self.patch_shape, list):
+            object.__setattr__(self, "patch_shape", tuple(self.patch_shape))
+        shape = self.patch_shape
+        pair = isinstance(shape, tuple) and len(shape) == 2
+        if not pair or any(not isinstance(size, int) or size < 1 for size in shape):
+            raise ValueError(f"ReNet: patch_shape must be two whole numbers >= 1, got {shape!r}.")
+        _ = self._sweeps  # whose own checks speak
+        height, width = shape
         if self.column_cell.input_size % (height * width):
             raise ValueError(
                 f"ReNet: column_cell has input_size={self.column_cell.input_size}, but a patch of "

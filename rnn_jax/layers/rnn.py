@@ -27,7 +27,7 @@ class RNN:
         reverse: Run from the last step to the first; outputs stay aligned with the inputs.
 
     Raises:
-        ValueError: If ``cell`` is no cell.
+        ValueError: If ``cell`` is no cell or ``driver`` no driver.
 
     Example:
         >>> from rnn_jax import cells
@@ -46,6 +46,8 @@ class RNN:
 
     def __post_init__(self) -> None:
         check_cell(self.cell, None)
+        if not callable(self.driver):
+            raise ValueError(f"RNN: driver is {self.driver!r}: give one such as drivers.scan.")
 
     @property
     def input_size(self) -> int:

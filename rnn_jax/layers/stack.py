@@ -10,7 +10,7 @@ from rnn_jax import drivers
 from rnn_jax.cells.base import input_shape
 from rnn_jax.layers.base import Output
 from rnn_jax.layers.common import (
-    check_layer,
+    as_layers,
     check_tuple,
     init_all,
     initial_states,
@@ -84,11 +84,7 @@ class Stack:
     order: Literal["layer", "wavefront"] = "layer"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "layers", tuple(self.layers))  # a list would not be hashable
-        if not self.layers:
-            raise ValueError("Stack: layers is empty; give at least one.")
-        for k, layer in enumerate(self.layers):
-            check_layer("Stack", f"layers[{k}]", layer)
+        object.__setattr__(self, "layers", as_layers("Stack", self.layers))
         for k in range(1, len(self.layers)):
             below = self.layers[k - 1].output_size
             arrives = below + (self.input_size if self.skip else 0)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.drivers.checks import check_params, check_state
 from rnn_jax.layers.base import Output
-from rnn_jax.layers.common import clean, prepare, shift_rows
+from rnn_jax.layers.common import check_stateless, clean, prepare, shift_rows
 from rnn_jax.ops.initializers import Glorot
 from rnn_jax.ops.linear import affine
 from rnn_jax.ops.masks import select
@@ -118,6 +118,8 @@ class TDNN:
     ) -> Output:
         """Slide over xs (T, *B, D); ys (T, *B, O), or (T - (K-1)*d, *B, O) for "valid"."""
         check_params(self, params)
+        if self.padding != "causal":
+            check_stateless(self, state)
         xs, lengths, reset, batch_shape = prepare(self, xs, lengths, reset)
         self._check(xs, reset)
         params = vary_like(params, xs)

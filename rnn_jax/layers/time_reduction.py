@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.layers.base import Output
-from rnn_jax.layers.common import clean, prepare
+from rnn_jax.layers.common import check_stateless, clean, prepare
 from rnn_jax.ops.linear import wider
 from rnn_jax.ops.masks import length_mask, select
 from rnn_jax.typing import Params, State
@@ -81,6 +81,7 @@ class TimeReduction:
 
     def new_lengths(self, lengths: jax.Array) -> jax.Array:
         """The lengths of the outputs: ``ceil(lengths / factor)``."""
+        lengths = jnp.asarray(lengths)
         return lengths // self.factor + (lengths % self.factor != 0).astype(lengths.dtype)
 
     def apply(
@@ -99,6 +100,7 @@ class TimeReduction:
                 "TimeReduction: reset is given, but a group of steps may not span two sequences: "
                 "give the sequences as rows of their own, with lengths."
             )
+        check_stateless(self, state)
         xs, lengths, _, batch_shape = prepare(self, xs, lengths)
         if lengths is not None:
             new = self.new_lengths(lengths)

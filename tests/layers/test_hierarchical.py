@@ -104,7 +104,10 @@ ELMAN = cells.Elman(input_size=5, hidden_size=4)
             lambda: make(period=2)[0].apply(make()[1], XS, boundaries=ENDS),
             "boundaries are given and period is 2",
         ),
-        (lambda: make()[0].apply(make()[1], XS, boundaries=ENDS[:3]), "has shape (3, 4)"),
+        (
+            lambda: make()[0].apply(make()[1], XS, boundaries=ENDS[:3]),
+            "boundaries has shape (3, 4)",
+        ),
         (
             lambda: layers.Hierarchical(lower=layers.RNN(cell=ELMAN), upper=ELMAN),
             "cell is a RNN: give a cell",

@@ -134,6 +134,8 @@ BAD = [
     (dict(column_cell=cells.GRU, row_cell=GRU), "the class GRU"),
     (dict(column_cell=GRU, row_cell=GRU), r"row_cell has input_size=12.* input_size=6"),
     (dict(column_cell=GRU, row_cell=GRU, patch_shape=(0, 2)), "patch_shape must be"),
+    (dict(column_cell=GRU, row_cell=GRU, patch_shape=2), "two whole numbers >= 1, got 2"),
+    (dict(column_cell=GRU, row_cell=GRU, driver=None), "driver is None"),
     (dict(column_cell=GRU, row_cell=GRU, patch_shape=(5, 2)), r"12, but a patch of 5 x 2"),
 ]
 

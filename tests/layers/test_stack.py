@@ -146,6 +146,11 @@ def test_shorter_time_and_both_ends_inside():
     ("make", "message"),
     [
         (lambda: layers.Stack(layers=()), "layers is empty"),
+        (lambda: layers.Stack(layers=rnn(cells.GRU, input_size=3, hidden_size=3)), "give a tuple"),
+        (
+            lambda: layers.RNN(cell=cells.GRU(input_size=3, hidden_size=3), driver="scan"),
+            "driver is 'scan': give one such as drivers.scan",
+        ),
         (lambda: layers.Stack(layers=(cells.GRU(input_size=3, hidden_size=3),)), "layers[0] is a"),
         (
             lambda: layers.Stack(

@@ -134,6 +134,12 @@ def test_equals_torch_conv1d():
             ),
             "state.xs has shape (9, 4, 3)",
         ),
+        (
+            lambda: (lambda layer, p: layer.apply(p, XS, layers.TDNNState(XS)))(
+                *make(kernel_size=2, padding="same")
+            ),
+            "state is a TDNNState, but TDNN goes on from nothing",
+        ),
     ],
 )
 def test_refusals(call: Any, message: str):
