@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rnn_jax.data.errors import InputError
+from rnn_jax.data.errors import InputError, extra
 
 NAMED = 3  # files that a note names
 
@@ -30,12 +30,11 @@ class Audio(NamedTuple):
 
 
 def _soundfile() -> ModuleType:
-    try:
-        import soundfile
-    except ImportError as error:
-        raise InputError(
-            f"audio: reading recordings needs soundfile ({error}): pip install 'rnn_jax[speech]'"
-        ) from None
+    with extra("audio: reading recordings", "soundfile"):
+        try:
+            import soundfile
+        except OSError as error:  # its library libsndfile
+            raise ImportError(str(error)) from None
     return soundfile
 
 

@@ -9,7 +9,7 @@ from rnn_jax.data import InputError, speech_files, speech_fsdd
 from rnn_jax.data.buckets import PairBatches
 from rnn_jax.data.speech import Utterances, split
 
-soundfile = pytest.importorskip("soundfile", reason="recordings need the extra speech")
+soundfile = pytest.importorskip("soundfile", reason="recordings need soundfile")
 
 
 def write(path, num_samples, rate=8000, value=0.25):

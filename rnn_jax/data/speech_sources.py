@@ -1,0 +1,57 @@
+"""One name for every source of speech."""
+
+from pathlib import Path
+from typing import get_args
+
+from rnn_jax.data.errors import InputError
+from rnn_jax.data.speech import SpeechCorpus
+from rnn_jax.data.speech_files import load_files
+from rnn_jax.data.speech_fsdd import FILE, load_digits
+from rnn_jax.data.speech_spoken import Spoken, load_spoken
+from rnn_jax.data.speech_texts import Kind
+
+
+def load_speech(source: str | Path | None = None, *, sample_rate: int = 8000) -> SpeechCorpus:
+    """Speech by the name of its source, with everything else at its default.
+
+    Args:
+        source: one of
+
+            - None, "builtin:digits", "builtin:dates" or "builtin:words": spoken by espeak-ng;
+            - "strings:FOLDER": connected digits of FSDD's recordings, 5,000 strings to train on;
+            - "tfds:NAME": of TensorFlow Datasets, "tfds:librispeech";
+            - a folder of recordings DIGIT_SPEAKER_INDEX.wav: isolated digits, official split;
+            - another folder: LibriSpeech's layout;
+            - a file .tsv, .csv, .json or .jsonl: a manifest.
+
+        sample_rate: in Hz, what the samples shall have.
+
+    Returns:
+        SpeechCorpus; its notes say what was left out, resampled or averaged.
+
+    Raises:
+        InputError: if there is no such source, or as its loader says.
+
+    Example:
+        >>> load_speech("nowhere")
+        Traceback (most recent call last):
+        rnn_jax.data.errors.InputError: data: no such file or folder: nowhere
+    """
+    scheme, _, name = str(source or "builtin:digits").partition(":")
+    if scheme == "builtin":
+        if name not in get_args(Kind):
+            raise InputError(f"data: no built-in speech {name!r}: {', '.join(get_args(Kind))}")
+        return load_spoken(Spoken(kind=name, sample_rate=sample_rate))  # type: ignore[arg-type]
+    if scheme == "strings":
+        return load_digits(name, num_strings=5000, num_validation=2, sample_rate=sample_rate)
+    if scheme == "tfds":
+        from rnn_jax.data.speech_tfds import load_tfds
+
+        return load_tfds(name, sample_rate)
+    path = Path(str(source))
+    if not path.exists():
+        raise InputError(f"data: no such file or folder: {path}")
+    folder = path / "recordings" if (path / "recordings").is_dir() else path
+    if folder.is_dir() and any(FILE.fullmatch(file.name) for file in folder.iterdir()):
+        return load_digits(path, sample_rate=sample_rate)
+    return load_files(path, sample_rate)
