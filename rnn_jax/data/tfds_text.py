@@ -71,8 +71,9 @@ def pairs(
     features: tuple[str, str] | None = None,
     form: Form = "NFC",
     data_dir: str | Path | None = None,
+    limit: int | None = None,
 ) -> Pairs:
-    """The sentence pairs of a split, all read and cleaned: slice what is too large.
+    """The sentence pairs of a split, read and cleaned at once: limit what is too large.
 
     Args:
         name: as for ``builder``; it has to be prepared.
@@ -81,6 +82,7 @@ def pairs(
             for the data set's own order, or its two texts.
         form: Unicode normal form.
         data_dir: as for ``builder``.
+        limit: the most examples to read, the first ones; None for all.
 
     Raises:
         InputError: as ``builder``, or if the features are not there or not clear.
@@ -97,7 +99,7 @@ def pairs(
     for feature in features:
         _known(found, name, feature)
     source = rows(found, split)
-    both = [source[place] for place in range(len(source))]
+    both = [source[place] for place in range(len(source))[:limit]]
     sources, targets = ([_text(row[feature]) for row in both] for feature in features)
     return clean(sources, targets, form)
 

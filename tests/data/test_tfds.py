@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rnn_jax.data import InputError, tfds_source
+from rnn_jax.data.corpora import load_pairs, load_tokens
 from rnn_jax.data.pairs import Pairs
 from rnn_jax.data.tfds_text import Texts, pairs, texts
 
@@ -71,6 +72,14 @@ def test_pairs_by_name_and_by_folder(data_dir):
     assert tfds_source.splits(builder) == ("train[:95%]", "train[95%:]", "test")
     assert [len(tfds_source.rows(builder, s)) for s in tfds_source.splits(builder)] == [38, 2, 3]
     assert "tensorflow" not in sys.modules
+
+
+def test_a_corpus_of_a_data_set(data_dir):
+    corpus = load_pairs("tfds:rnn_tiny_pairs:en-de", count=9, data_dir=data_dir)
+    assert corpus.train.targets == [f"nün {i}" for i in range(1, 9)] and corpus.train.dropped == 1
+    assert corpus.validation.sources == ["nine 38", "nine 39"] and corpus.test.size == 2
+    with pytest.raises(InputError, match=r"texts \['de', 'en'\]: say which feature"):
+        load_tokens("words", "tfds:rnn_tiny_pairs", data_dir=data_dir)
 
 
 def test_texts_are_read_when_they_are_indexed(data_dir):
