@@ -110,9 +110,7 @@ def as_layers(owner: str, layers: Any) -> tuple[Any, ...]:
         True
     """
     if not isinstance(layers, (tuple, list)):
-        raise ValueError(
-            f"{owner}: layers is a {type(layers).__name__}: give a tuple of layers, lowest first."
-        )
+        raise ValueError(f"{owner}: layers is a {type(layers).__name__}: give a tuple of them.")
     if not layers:
         raise ValueError(f"{owner}: layers is empty; give at least one.")
     for k, layer in enumerate(layers):

@@ -129,7 +129,7 @@ GRU = layers.RNN(cell=cells.GRU(input_size=4, hidden_size=4))
         (lambda: layers.TimeReduction(input_size=2).apply((), XS, lengths=[18] * 18), "to 18, but"),
         (lambda: layers.TimeReduction(input_size=2).apply((), XS, XS[0]), "goes on from nothing"),
         (lambda: layers.Pyramid(layers=()), "layers is empty"),
-        (lambda: layers.Pyramid(layers=GRU), "Pyramid: layers is a RNN: give a tuple of layers"),
+        (lambda: layers.Pyramid(layers=GRU), "Pyramid: layers is a RNN: give a tuple"),
         (lambda: layers.Pyramid(layers=(GRU,), factor=0), "factor must be a whole number"),
         (lambda: layers.Pyramid(layers=(GRU,), factor=(2, 2)), "factor has 2 entries for 1 layers"),
         (lambda: layers.Pyramid(layers=(GRU,), factor=3), "make it a multiple of 3"),
