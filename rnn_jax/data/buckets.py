@@ -193,10 +193,12 @@ class PairBatches:
         return self._collate(*self._epoch_plan(epoch)[place])
 
     def _epoch_plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
-        if self._latest.get("epoch") != epoch:
+        # Read and replaced whole: several threads may make batches.
+        kept, plan = self._latest.get("plan", (None, []))
+        if kept != epoch:
             plan = self._plan(np.random.default_rng([self.seed, epoch]))
-            self._latest.update(epoch=epoch, plan=plan)
-        return self._latest["plan"]
+            self._latest["plan"] = epoch, plan
+        return plan
 
     @cached_property
     def _latest(self) -> dict[str, Any]:
