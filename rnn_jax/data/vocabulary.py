@@ -183,7 +183,8 @@ class Words:
         return "\n".join(" ".join(names[t] for t in line) for line in lines_of(tokens))
 
     def unknown(self, text: str) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(word for word in text.split() if word not in self.index))
+        known = self.index.keys() | {"<unk>"}
+        return tuple(dict.fromkeys(word for word in text.split() if word not in known))
 
     def save(self, directory: str | Path, name: str = "vocabulary") -> None:
         write_json(directory, name, {"kind": "words", "words": self.words})

@@ -76,7 +76,7 @@ def test_bytes_that_are_no_text_are_marked():
 
 def test_words_are_ranked_and_cut():
     texts = ["b a a c", "c a <unk>", "d"]
-    assert Words.of(texts).words == ("a", "c", "b", "d")
+    assert Words.of(texts).words == ("a", "c", "b", "d") and not Words.of(texts).unknown("<unk>")
     assert Words.of(texts, min_count=2).words == Words.of(texts, max_size=6).words == ("a", "c")
     assert Characters.of(["aab", "b", "c"], min_count=2).symbols == "ab"
     with pytest.raises(InputError, match="no word occurs 9 times"):
