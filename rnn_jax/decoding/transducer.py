@@ -148,16 +148,17 @@ class _Carry(NamedTuple):
     frames: jax.Array
 
 
+@partial(jax.jit, static_argnums=0)
+def _both(rule: _Rule, params: Params, state: State, token: jax.Array, frame: jax.Array) -> Any:
+    new, y = rule.step(params, state, token)
+    return new, rule.join(params, frame, y)
+
+
 def _logits(
     rule: _Rule, params: Params, state: State, token: jax.Array, frame: jax.Array
 ) -> tuple[State, jax.Array]:
     """The state after the token, and the shape of the logits at the frame."""
-
-    def both(params: Params, state: State, token: jax.Array, frame: jax.Array) -> Any:
-        new, y = rule.step(params, state, token)
-        return new, rule.join(params, frame, y)
-
-    new, logits = jax.eval_shape(both, params, state, token, frame)
+    new, logits = _both.eval_shape(rule, params, state, token, frame)
     if logits.shape[:-1] != token.shape or not jnp.issubdtype(logits.dtype, jnp.floating):
         raise ValueError(
             f"join gave logits of shape {logits.shape} and dtype {logits.dtype} for batch axes "
