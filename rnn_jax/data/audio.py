@@ -91,7 +91,7 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> Audio:
         Audio: the samples, and in words what was done to them.
 
     Raises:
-        InputError: as `audio_info` says, or if a sample is no finite number.
+        InputError: as `audio_info` says, or if the file is cut off or a sample is no finite number.
 
     Example:
         >>> import tempfile
@@ -109,8 +109,11 @@ def read_audio(path: str | Path, sample_rate: int | None = None) -> Audio:
         samples, _ = soundfile.read(str(path), dtype="float32", always_2d=True)
     except (soundfile.SoundFileError, OSError) as error:
         raise _unreadable(path, error) from None
-    if not samples.size:
-        raise _empty(path)
+    if len(samples) != info.num_samples:
+        raise InputError(
+            f"audio: {path} is cut off: it holds {len(samples)} samples of the {info.num_samples} "
+            "that its header names; copy it anew or take it out"
+        )
     if not np.isfinite(samples).all():
         raise InputError(f"audio: {path} holds samples that are NaN or infinite; convert it anew")
     notes = []

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -40,8 +41,8 @@ class Utterances:
             )
 
     @property
-    def _columns(self) -> tuple[Sequence, ...]:
-        return (self.samples, self.texts, self.lengths, self.names, self.speakers)  # type: ignore[return-value]
+    def _columns(self) -> tuple[Any, ...]:
+        return (self.samples, self.texts, self.lengths, self.names, self.speakers)
 
     @property
     def size(self) -> int:
@@ -59,7 +60,7 @@ class Utterances:
         )
 
 
-class Picked(Sequence[np.ndarray]):
+class Picked(Sequence[Any]):
     """Some rows of another sequence, taken when they are asked for.
 
     Example:
@@ -67,13 +68,13 @@ class Picked(Sequence[np.ndarray]):
         ['c', 'a']
     """
 
-    def __init__(self, rows: Sequence, places: Sequence[int]) -> None:
+    def __init__(self, rows: Sequence[Any], places: Sequence[int]) -> None:
         self.rows, self.places = rows, places
 
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self.rows[place] for place in self.places[index]]
         return self.rows[self.places[index]]

@@ -5,7 +5,7 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rnn_jax.data.audio import AudioFiles, named
 from rnn_jax.data.errors import InputError
@@ -164,7 +164,7 @@ def read_manifest(path: str | Path) -> tuple[list[Entry], list[str]]:
     return _checked(entries, _notes(alone, "transcripts without recording"), path)
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict]]:
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line, columns) of each row."""
     content = read_text(path)
     if path.suffix in (".json", ".jsonl"):
@@ -178,14 +178,11 @@ def _rows(path: Path) -> Iterator[tuple[int, dict]]:
                     raise InputError(f"data: {path}, line {line} is no JSON object: {one[:40]}")
                 yield line, row
     elif path.suffix in (".tsv", ".csv"):
-        tabs = path.suffix == ".tsv"
-        quoting = csv.QUOTE_NONE if tabs else csv.QUOTE_MINIMAL
-        table = csv.DictReader(
-            io.StringIO(content, newline=""),
-            delimiter="\t" if tabs else ",",
-            quoting=quoting,
-            restkey="more",
-        )
+        lines = io.StringIO(content, newline="")
+        if path.suffix == ".tsv":  # where quotes are part of the text
+            table = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, restkey="more")
+        else:
+            table = csv.DictReader(lines, restkey="more")
         for row in table:
             yield table.line_num, row
     else:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,9 @@ STRINGS_OF_VALIDATION = 2
 STRINGS_OF_TRAIN = 3
 
 
-def read_digits(folder: str | Path, sample_rate: int = SAMPLE_RATE) -> tuple[Utterances, tuple]:
+def read_digits(
+    folder: str | Path, sample_rate: int = SAMPLE_RATE
+) -> tuple[Utterances, tuple[str, ...]]:
     """Reads a folder of recordings DIGIT_SPEAKER_INDEX.wav into memory.
 
     Args:
@@ -124,7 +127,7 @@ class _Joined(Sequence[np.ndarray]):
     def __len__(self) -> int:
         return len(self.places)
 
-    def __getitem__(self, index):  # type: ignore[no-untyped-def]
+    def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
             return [self[place] for place in range(*index.indices(len(self)))]
         return np.concatenate([self.rows[place] for place in self.places[index]])

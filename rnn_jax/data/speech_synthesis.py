@@ -9,6 +9,7 @@ import ctypes
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,7 @@ def synthesize(jobs: list[tuple[str, str, int, int]]) -> tuple[list[np.ndarray],
     chunks: list[np.ndarray] = []
 
     @CALLBACK
-    def take(samples, count, _):  # type: ignore[no-untyped-def]
+    def take(samples: Any, count: int, _: Any) -> int:
         if samples and count > 0:
             chunks.append(np.ctypeslib.as_array(samples, (count,)).copy())
         return 0

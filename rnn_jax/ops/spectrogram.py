@@ -143,6 +143,7 @@ class LogMel:
         if self.fft_size is None:
             object.__setattr__(self, "fft_size", 1 << (self.window_size - 1).bit_length())
         check_sizes(self)
+        assert self.fft_size is not None
         if self.fft_size < self.window_size:
             raise ValueError(
                 f"LogMel: fft_size={self.fft_size} must be at least the window's "

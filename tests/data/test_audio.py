@@ -74,6 +74,17 @@ def test_unusable_recordings_are_named_with_a_remedy(tmp_path):
         audio.resample(TONE, 0, 8000)
 
 
+def test_a_file_that_is_cut_off_is_refused(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, RNG.standard_normal(20000) / 8, 8000)
+    path.write_bytes(path.read_bytes()[:20000])
+    assert audio.audio_info(path).num_samples == 20000
+    with pytest.raises(
+        InputError, match=r"a.flac(: | is cut off: it holds \d+ samples of the 20000)"
+    ):
+        audio.read_audio(path)
+
+
 def test_without_soundfile_the_extra_is_named(monkeypatch):
     imported = builtins.__import__
 
@@ -96,7 +107,7 @@ def test_without_soundfile_the_extra_is_named(monkeypatch):
 
 def test_features_of_many_are_those_of_each_alone():
     log_mel = ops.LogMel(sample_rate=1000, num_bands=5, low_hz=40, pre_emphasis=0.9)
-    rows = [RNG.standard_normal(n).astype(np.float32) for n in (90, 31, 10, 31, 90)]
+    rows = [RNG.standard_normal(n).astype(np.float32) for n in (90, 31, 31, 90, 31)]
     found = features(rows, log_mel, stack=3, stride=2, batch_size=3, num_shapes=2)
     for samples, got in zip(rows, found):
         alone, _ = ops.stack_frames(ops.standardize(log_mel(samples)[0]), 3, 2)

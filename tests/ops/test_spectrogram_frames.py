@@ -28,7 +28,7 @@ def test_standardize_sees_real_frames_alone():
     assert np.isfinite(gradient).all() and not gradient[~REAL].any()
 
 
-@pytest.mark.parametrize(("size", "stride"), [(3, 2), (2, 3), (8, 3)])
+@pytest.mark.parametrize(("size", "stride"), [(3, 2), (8, 3)])
 def test_stacks_equal_the_loop(size, stride):
     ys, new = ops.stack_frames(jnp.asarray(XS), size, stride, lengths=jnp.asarray(LENGTHS))
     assert ys.shape == (-(-T // stride), B, size * F)
@@ -43,8 +43,10 @@ def test_stacks_equal_the_loop(size, stride):
 
 def test_stacks_side_by_side_are_a_time_reduction():
     layer = layers.TimeReduction(input_size=F, factor=3)
-    want = layer.apply((), jnp.asarray(XS), lengths=jnp.asarray(LENGTHS))
-    ys, new = ops.stack_frames(jnp.asarray(XS), 3, 3, lengths=jnp.asarray(LENGTHS))
+    reduce = jax.jit(lambda xs, lengths: layer.apply((), xs, lengths=lengths))
+    want = reduce(XS, LENGTHS)
+    stack = jax.jit(lambda xs, lengths: ops.stack_frames(xs, 3, 3, lengths=lengths))
+    ys, new = stack(XS, LENGTHS)
     np.testing.assert_array_equal(ys, want.ys)
     np.testing.assert_array_equal(new, want.lengths)
     assert ops.stack_frames(jnp.ones((T, F)), 3, 3)[1] is None
