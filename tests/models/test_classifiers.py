@@ -33,19 +33,28 @@ def classifier(**options) -> Classifier:
 def test_a_classifier_learns_its_batch():
     model, loss = fit(classifier(), lambda m, k: m.loss(TOKENS, LABELS, lengths=LENGTHS), 60)
     assert loss < 0.05
-    assert (model(TOKENS, lengths=LENGTHS).argmax(-1) == LABELS).all()
+    logits = jax.jit(lambda: model(TOKENS, lengths=LENGTHS))()
+    assert (logits.argmax(-1) == LABELS).all()
 
 
 @pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
 def test_pooling_reads_real_steps_only(pooling):
     """Each row against NumPy; a row of nothing gives zeros and no NaN in the gradient."""
     pool = Pooling(pooling, 3, rngs=nnx.Rngs(0))
-    ys = jax.random.normal(jax.random.key(0), (3, 5, 3))
-    lengths = jnp.array([5, 2, 0])
-    poisoned = jnp.where(jnp.arange(5)[None, :, None] < lengths[:, None, None], ys, jnp.nan)
-    value, gradient = jax.value_and_grad(lambda y: (pool(y, lengths) ** 2).sum())(poisoned)
+    ys, lengths = np.random.default_rng(0).normal(size=(3, 5, 3)), np.array([5, 2, 0])
+    real = np.arange(5)[None, :, None] < lengths[:, None, None]
+    poisoned = jnp.asarray(np.where(real, ys, np.nan), jnp.float32)
+
+    @jax.jit
+    def run(lengths):
+        def squares(ys):
+            found = pool(ys, lengths)
+            return jnp.square(found).sum(), found
+
+        return jax.value_and_grad(squares, has_aux=True)(poisoned)
+
+    (value, found), gradient = run(lengths)
     assert jnp.isfinite(value) and jnp.isfinite(gradient).all()
-    found = pool(poisoned, lengths)
     for row in (0, 1):
         y = np.asarray(ys[row, : lengths[row]], np.float64)
         if pooling == "attention":
@@ -89,7 +98,7 @@ def test_a_video_classifier_learns_which_way_a_dot_moves():
     model = VideoClassifier(config, rngs=nnx.Rngs(0))
     model, loss = fit(model, lambda m, k: m.loss(videos, labels), 100, rate=0.02)
     assert loss < 0.1
-    assert (model(videos).argmax(-1) == labels).all()
+    assert (jax.jit(model)(videos).argmax(-1) == labels).all()
 
 
 def test_padding_of_a_video_changes_nothing():
@@ -121,11 +130,19 @@ def test_bad_input_is_named():
         classifier(pooling="sum")
     with pytest.raises(ValueError, match="num_classes must be a whole number >= 1, got 0"):
         ClassifierConfig(num_classes=0, reader=READER)
+    model = classifier()
     with pytest.raises(ValueError, match="tokens holds 9, but the vocabulary has 6"):
-        classifier()(jnp.array([[9]]))
+        model(jnp.array([[9]]))
+    with pytest.raises(ValueError, match="tokens is a list: give an array"):
+        model([[1, 2]], lengths=[2])
+    with pytest.raises(ValueError, match=r"lengths has shape \(3,\), but tokens .* \(4,\)"):
+        model(TOKENS, lengths=jnp.array([1, 2, 3]))
+    with pytest.raises(ValueError, match=r"label_smoothing must lie in \[0, 1\), got 1.5"):
+        classifier(label_smoothing=1.5)
     sizes = {"num_classes": 2, "frame_shape": (5, 6)}
     model = VideoClassifier(VideoClassifierConfig(**sizes), rngs=nnx.Rngs(0))
     with pytest.raises(ValueError, match=r"frames has shape \(2, 4, 4, 1\)"):
         model(jnp.ones((2, 4, 4, 1)))
     with pytest.raises(ValueError, match="conv_sizes=\\(\\)"):
         VideoClassifierConfig(**sizes, conv_sizes=())
+    assert hash(VideoClassifierConfig(num_classes=2, frame_shape=[5, 6], conv_sizes=[3]))

@@ -33,7 +33,7 @@ def test_it_learns_a_wave_and_knows_how_sure_it_is():
     np.testing.assert_allclose(last, waves[:, 57:] - noise[:, 57:], atol=0.25)
 
 
-@pytest.mark.parametrize("season", [None, 4])
+@pytest.mark.parametrize("season", [pytest.param(None, marks=pytest.mark.slow), 4])
 def test_the_loss_is_that_of_every_known_pair_of_steps(season):
     model = make(season=season, series_size=2)
     series = jax.random.normal(jax.random.key(0), (2, 8, 2))
@@ -70,14 +70,18 @@ def test_with_a_season_it_begins_as_the_seasonal_naive_forecast():
     model = make(season=4)
     model.output.kernel.set_value(jnp.zeros_like(model.output.kernel[...]))
     series = jax.random.normal(jax.random.key(0), (1, 10, 1))
-    assert (model.forecast(series).mean[0] == series[0, 6:9]).all()
+    assert (jax.jit(model.forecast)(series).mean[0] == series[0, 6:9]).all()
 
 
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="season=2 is shorter than horizon=3"):
         make(season=2)
-    with pytest.raises(ValueError, match="horizon must be >= 1, got 0"):
+    with pytest.raises(ValueError, match="horizon must be a whole number >= 1, got 0"):
         make(horizon=0)
+    with pytest.raises(ValueError, match="season must be a whole number >= 1, got 4.5"):
+        make(season=4.5)
+    with pytest.raises(ValueError, match=r"covariates has shape \(1, 4, 2\), but series has"):
+        make(covariate_size=2)(jnp.ones((1, 5, 1)), jnp.ones((1, 4, 2)))
     with pytest.raises(ValueError, match="covariates is None, but the model .* covariate_size=2"):
         make(covariate_size=2)(jnp.ones((1, 5, 1)))
     with pytest.raises(ValueError, match=r"series has shape \(5, 1\)"):

@@ -1,5 +1,7 @@
 """The language model learns, goes on where it stopped, and drops what AWD-LSTM drops."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -26,7 +28,11 @@ def nats(logits, targets):
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"tied": True, "num_layers": 2, "cell": cells.GRU, "embedding_size": 12}]
+    "options",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        {"tied": True, "num_layers": 2, "cell": cells.GRU, "embedding_size": 12},
+    ],
 )
 def test_it_learns_two_lines_by_heart_and_writes_them(options):
     # what both begin with is followed by 3 or 2, so the first step keeps an ln 2
@@ -97,10 +103,16 @@ def test_dropouts_act_with_a_key_alone_and_on_whole_sequences_and_words():
 def test_penalties_are_those_of_the_paper_and_of_training_only():
     model = make(activation_penalty=2.0, temporal_penalty=1.0)
     inputs, targets = TOKENS[:, :-1], TOKENS[:, 1:]
-    plain, _ = model.loss(inputs, targets)
-    loss, _ = model.loss(inputs, targets, key=jax.random.key(0))  # no dropout, so ys = raw
-    np.testing.assert_allclose(plain.mean, nats(model(inputs).ys, targets).mean(), rtol=1e-6)
-    ys = np.asarray(model.hidden(inputs)[0], np.float64)
+
+    @jax.jit
+    def run():
+        plain, _ = model.loss(inputs, targets)
+        loss, _ = model.loss(inputs, targets, key=jax.random.key(0))  # no dropout, so ys = raw
+        return plain, loss, model(inputs).ys, model.hidden(inputs)[0]
+
+    plain, loss, logits, ys = run()
+    np.testing.assert_allclose(plain.mean, nats(logits, targets).mean(), rtol=1e-6)
+    ys = np.asarray(ys, np.float64)
     penalty = 2.0 * np.square(ys).mean() + np.square(ys[:, 1:] - ys[:, :-1]).mean()
     np.testing.assert_allclose(loss.mean - plain.mean, penalty, rtol=1e-5)
 
@@ -110,6 +122,8 @@ def test_bad_input_is_named():
         make(output_dropout=1.5)
     with pytest.raises(ValueError, match="hidden_size must be a whole number >= 1, got 0"):
         make(hidden_size=0)
+    with pytest.raises(ValueError, match="embedding_size=6 features, but its cell gives 3"):
+        make(tied=True, cell=partial(cells.ProjectedLSTM, projection_size=3))
     with pytest.raises(ValueError, match="tokens holds 7, but the vocabulary has 7 entries"):
         make()(jnp.array([[7]]))
     with pytest.raises(ValueError, match=r"tokens has shape \(3,\)"):

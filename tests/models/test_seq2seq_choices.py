@@ -76,3 +76,6 @@ def test_bad_input_is_named():
         model.translate(SOURCE[:1], max_length=3, length_penalty=decoding.GNMT())
     with pytest.raises(ValueError, match="the model has no attention"):
         model.alignments(SOURCE, TARGET)
+    options = {"max_length": 3, "beam_size": 2, "coverage_penalty": decoding.Coverage(0.2)}
+    with pytest.raises(ValueError, match="asks how much was attended to, but the model has no"):
+        model.translate(SOURCE[:1], source_lengths=jnp.array([3]), **options)

@@ -15,28 +15,39 @@ READER = ReaderConfig(vocab_size=8, embedding_size=5, hidden_size=4)
 WORDS = jnp.array([[1, 2, 3, 4], [4, 3, 0, 0], [5, 0, 0, 0]])
 TAGS = jnp.array([[0, 1, 2, 0], [2, 1, -1, -1], [1, -1, -1, -1]])
 LENGTHS = jnp.array([4, 2, 1])
+LETTERS = LettersConfig(vocab_size=5, embedding_size=2, output_size=3)
 
 
 def tagger(**options) -> Tagger:
     return Tagger(TaggerConfig(num_tags=3, reader=READER, **options), rngs=nnx.Rngs(0))
 
 
-@pytest.mark.parametrize("crf", [True, False])
+@pytest.mark.parametrize("crf", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_it_learns_its_batch(crf):
     model, loss = fit(tagger(crf=crf), lambda m, _: m.loss(WORDS, TAGS, lengths=LENGTHS), 60)
     assert loss < 0.1
-    found = model.tags(WORDS, lengths=LENGTHS)
+    found = jax.jit(lambda: model.tags(WORDS, lengths=LENGTHS))()
     assert (found == jnp.where(TAGS < 0, 0, TAGS)).all()
 
 
 def test_the_loss_of_the_chain_is_that_of_all_its_paths():
-    model = tagger(letters=LettersConfig(vocab_size=5, embedding_size=2, output_size=3))
-    key, *keys = jax.random.split(jax.random.key(0), 4)
-    for name, k in zip(("transitions", "start", "end"), keys):
+    model = tagger(letters=LETTERS)
+    rng = np.random.default_rng(0)
+    for name in ("transitions", "start", "end"):
         param = getattr(model, name)
-        param.set_value(jax.random.normal(k, param[...].shape))
-    letters = jax.random.randint(key, (3, 4, 2), 0, 5)
-    scores = np.asarray(model(WORDS, letters, lengths=LENGTHS), np.float64)
+        param.set_value(jnp.asarray(rng.normal(size=param[...].shape), param[...].dtype))
+    letters = jnp.asarray(rng.integers(0, 5, (3, 4, 2)))
+    longer = jnp.pad(letters, [(0, 0), (0, 0), (0, 2)])
+
+    @jax.jit
+    def run():
+        scores = model(WORDS, letters, lengths=LENGTHS)
+        loss = model.loss(WORDS, TAGS, letters, lengths=LENGTHS)
+        padded = model(WORDS, longer, lengths=LENGTHS)
+        return scores, loss, model.tags(WORDS, letters, lengths=LENGTHS), padded
+
+    scores, loss, found, padded = run()
+    scores = np.asarray(scores, np.float64)
     chain = [np.asarray(leaf, np.float64) for leaf in model.chain]
 
     def score(row, tags):
@@ -52,18 +63,18 @@ def test_the_loss_of_the_chain_is_that_of_all_its_paths():
         right = [int(tag) for tag in TAGS[row, :length]]
         total += np.log(np.exp(of_paths).sum()) - score(row, right)
         best[row, :length] = paths[of_paths.argmax()]
-    loss = model.loss(WORDS, TAGS, letters, lengths=LENGTHS)
     np.testing.assert_allclose(loss.total, total, rtol=1e-5)
     assert loss.count == 7
-    assert (model.tags(WORDS, letters, lengths=LENGTHS) == best).all()
-    longer = jnp.pad(letters, [(0, 0), (0, 0), (0, 2)])
-    np.testing.assert_allclose(model(WORDS, longer, lengths=LENGTHS), scores, atol=1e-6)
+    assert (found == best).all()
+    np.testing.assert_allclose(padded, scores, atol=1e-6)
 
 
 def test_bad_input_is_named():
     with pytest.raises(ValueError, match="letters is given, but the model does not read letters"):
         tagger()(WORDS, jnp.ones((3, 4, 2), int))
-    model = tagger(letters=LettersConfig(vocab_size=5))
+    model = tagger(letters=LETTERS)
+    with pytest.raises(ValueError, match=r"letters has shape \(3, 3, 2\), but inputs has \(3, 4\)"):
+        model(WORDS, jnp.ones((3, 3, 2), int))
     with pytest.raises(ValueError, match="letters is not given, but the model reads letters"):
         model(WORDS)
     with pytest.raises(ValueError, match=r"letters has shape \(3, 4\)"):
