@@ -10,6 +10,8 @@ from rnn_jax.data import pairs as pairs
 from rnn_jax.data import speech as speech
 from rnn_jax.data import speech_files as speech_files
 from rnn_jax.data import speech_fsdd as speech_fsdd
+from rnn_jax.data import speech_sources as speech_sources
+from rnn_jax.data import speech_spoken as speech_spoken
 from rnn_jax.data import streams as streams
 from rnn_jax.data import subwords as subwords
 from rnn_jax.data import text as text

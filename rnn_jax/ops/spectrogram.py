@@ -100,7 +100,7 @@ class LogMel:
 
     Example:
         >>> log_mel = LogMel(sample_rate=8000, num_bands=23)
-        >>> log_mel.window_size, log_mel.hop_size, log_mel.fft_size, log_mel.new_lengths(360)
+        >>> log_mel.window_size, log_mel.hop_size, log_mel.transform_size, log_mel.new_lengths(360)
         (200, 80, 256, 3)
         >>> tone = jnp.sin(0.05 * jnp.pi * jnp.arange(400.0))  # 200 Hz
         >>> ys, lengths = log_mel(jnp.stack([tone, tone], axis=1), lengths=jnp.array([400, 279]))
@@ -140,11 +140,8 @@ class LogMel:
                 f"LogMel: pre_emphasis={self.pre_emphasis} must lie in 0..1, dither={self.dither} "
                 f"must be >= 0 and floor={self.floor} > 0."
             )
-        if self.fft_size is None:
-            object.__setattr__(self, "fft_size", 1 << (self.window_size - 1).bit_length())
         check_sizes(self)
-        assert self.fft_size is not None
-        if self.fft_size < self.window_size:
+        if self.transform_size < self.window_size:
             raise ValueError(
                 f"LogMel: fft_size={self.fft_size} must be at least the window's "
                 f"{self.window_size} samples."
@@ -162,12 +159,16 @@ class LogMel:
         return round(self.hop_ms * self.sample_rate / 1000)
 
     @property
+    def transform_size(self) -> int:
+        """Samples in a transform: ``fft_size``, or the power of two that holds a window."""
+        return self.fft_size or 1 << (self.window_size - 1).bit_length()
+
+    @property
     def filters(self) -> tuple[tuple[float, ...], ...]:
-        """The weight of each frequency in each band, (fft_size // 2 + 1, F)."""
-        assert self.fft_size is not None
+        """The weight of each frequency in each band, (transform_size // 2 + 1, F)."""
         return mel_filters(
             sample_rate=self.sample_rate,
-            fft_size=self.fft_size,
+            fft_size=self.transform_size,
             num_bands=self.num_bands,
             low_hz=self.low_hz,
             high_hz=self.high_hz,
@@ -199,7 +200,6 @@ class LogMel:
 def _features(
     log_mel: LogMel, samples: jax.Array, lengths: jax.Array | None, key: jax.Array | None
 ) -> Features:
-    assert log_mel.fft_size is not None
     dtype = samples.dtype
     xs = samples.astype(wider(dtype, jnp.float32))
     if lengths is not None:
@@ -209,7 +209,7 @@ def _features(
     if log_mel.pre_emphasis > 0:
         xs = xs - log_mel.pre_emphasis * jnp.concatenate([xs[:1], xs[:-1]])
     sizes = {"window_size": log_mel.window_size, "hop_size": log_mel.hop_size}
-    power = power_spectrum(xs, **sizes, fft_size=log_mel.fft_size)
+    power = power_spectrum(xs, **sizes, fft_size=log_mel.transform_size)
     filters = jnp.array(log_mel.filters, power.dtype)
     energy = jnp.matmul(power, filters, precision="highest")  # also where products are rounded
     ys = jnp.log(jnp.maximum(energy, log_mel.floor)).astype(dtype)

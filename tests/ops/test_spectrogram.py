@@ -49,7 +49,7 @@ def test_float32_is_near():
 def by_definition(samples, log_mel):
     """The equations with loops over frames, frequencies and bands."""
     emphasised = samples - log_mel.pre_emphasis * np.append(samples[:1], samples[:-1])
-    size, fft = log_mel.window_size, log_mel.fft_size
+    size, fft = log_mel.window_size, log_mel.transform_size
     n = np.arange(size)
     hann = np.sin(np.pi * n / size) ** 2
     ys = []
@@ -62,7 +62,7 @@ def by_definition(samples, log_mel):
 
 
 def test_a_padded_batch_is_each_row_alone_whatever_the_padding_holds():
-    assert (SMALL.window_size, SMALL.hop_size, SMALL.fft_size) == (9, 4, 16)
+    assert (SMALL.window_size, SMALL.hop_size, SMALL.transform_size) == (9, 4, 16)
     lengths = np.array([[23, 0], [9, 8], [12, 13]])
     rng = np.random.default_rng(0)
     samples = rng.standard_normal((23, 3, 2))
