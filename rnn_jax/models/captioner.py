@@ -48,10 +48,13 @@ class Captioner(nnx.Module):
         rngs: Its stream ``params`` draws the parameters.
 
     Example:
-        >>> config = CaptionerConfig(vocab_size=9, conv_sizes=(4, 6), hidden_size=5, gated=True)
+        >>> from rnn_jax.models import take_apart
+        >>> config = CaptionerConfig(vocab_size=9, conv_sizes=(4,), hidden_size=5, gated=True)
         >>> model = Captioner(config, rngs=nnx.Rngs(0))
         >>> images, captions = jnp.ones((2, 8, 8, 3)), jnp.array([[5, 6, 2], [3, 2, 0]])
-        >>> model.loss(images, captions, lengths=jnp.array([3, 2])).count.item()
+        >>> pure, params = take_apart(model)
+        >>> loss = jax.jit(lambda params, *batch, **of: pure(params).loss(*batch, **of))
+        >>> loss(params, images, captions, lengths=jnp.array([3, 2])).count.item()
         5
         >>> model.caption(images, max_length=4).tokens.shape  # beam_size=5 for a beam
         (2, 4)

@@ -49,14 +49,17 @@ class Classifier(nnx.Module):
         rngs: Its stream ``params`` draws the parameters.
 
     Example:
+        >>> from rnn_jax.models import take_apart
         >>> reader = ReaderConfig(vocab_size=9, hidden_size=4)
         >>> config = ClassifierConfig(num_classes=2, reader=reader)
         >>> model = Classifier(config, rngs=nnx.Rngs(0))
         >>> tokens, lengths = jnp.array([[1, 2, 3], [4, 5, 0]]), jnp.array([3, 2])
-        >>> model(tokens, lengths=lengths).shape
-        (2, 2)
-        >>> model.loss(tokens, jnp.array([0, 1]), lengths=lengths).count.item()
+        >>> pure, params = take_apart(model)
+        >>> loss = jax.jit(lambda params, *batch, **of: pure(params).loss(*batch, **of))
+        >>> loss(params, tokens, jnp.array([0, 1]), lengths=lengths).count.item()
         2
+        >>> jax.jit(model)(tokens, lengths=lengths).shape
+        (2, 2)
 
     References:
         Zhou et al., Attention-based bidirectional long short-term memory networks for relation

@@ -18,7 +18,7 @@ class CNN(nnx.Module):
     Example:
         >>> import jax.numpy as jnp
         >>> cnn = CNN(3, (4, 8), rngs=nnx.Rngs(0))
-        >>> cnn(jnp.ones((2, 16, 12, 3))).shape
+        >>> jax.jit(cnn)(jnp.ones((2, 16, 12, 3))).shape
         (2, 4, 3, 8)
     """
 

@@ -58,14 +58,15 @@ class CTCRecogniser(nnx.Module):
         >>> config = CTCRecogniserConfig(input_size=3, hidden_size=4, num_layers=1, vocab_size=5)
         >>> model = CTCRecogniser(config, rngs=nnx.Rngs(0))
         >>> features, labels = jnp.ones((2, 6, 3)), jnp.array([[1, 4], [2, 0]])
-        >>> logits, lengths = model(features, lengths=jnp.array([6, 4]))
-        >>> logits.shape, lengths.tolist()
-        ((2, 6, 5), [6, 4])
-        >>> loss = model.loss(
-        ...     features, labels, lengths=jnp.array([6, 4]), label_lengths=jnp.array([2, 1])
-        ... )
+        >>> pure, params = take_apart(model)
+        >>> @jax.jit
+        ... def run(params, features, labels, lengths, sizes):
+        ...     return pure(params).loss(features, labels, lengths=lengths, label_lengths=sizes)
+        >>> loss = run(params, features, labels, jnp.array([6, 4]), jnp.array([2, 1]))
         >>> loss.count.item()
         2
+        >>> model.transcribe(features, lengths=jnp.array([6, 4])).tokens.shape
+        (2, 6)
 
     References:
         Graves, Fernandez, Gomez and Schmidhuber, Connectionist temporal classification, 2006,

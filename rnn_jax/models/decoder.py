@@ -47,12 +47,17 @@ class Decoder(nnx.Module):
 
     Example:
         >>> from rnn_jax import attention
-        >>> general = attention.General(query_size=256, memory_size=3)
-        >>> config = DecoderConfig(vocab_size=7, attention=general)
+        >>> general = attention.General(query_size=4, memory_size=3)
+        >>> config = DecoderConfig(vocab_size=7, hidden_size=4, attention=general)
         >>> decoder = Decoder(config, rngs=nnx.Rngs(0))
-        >>> state = decoder.start(2, memory=jnp.ones((2, 5, 3)), lengths=jnp.array([5, 3]))
-        >>> found = decoder(state, jnp.array([[1, 2, 3, 4], [1, 2, 0, 0]]))
-        >>> decoder.project(found.ys).shape, found.weights.shape
+        >>> @jax.jit
+        ... def run(memory, lengths, tokens):
+        ...     state = decoder.start(memory.shape[0], memory=memory, lengths=lengths)
+        ...     found = decoder(state, tokens)
+        ...     return decoder.project(found.ys), found.weights
+        >>> tokens = jnp.array([[1, 2, 3, 4], [1, 2, 0, 0]])
+        >>> logits, weights = run(jnp.ones((2, 5, 3)), jnp.array([5, 3]), tokens)
+        >>> logits.shape, weights.shape
         ((2, 4, 7), (2, 4, 5))
 
     References:

@@ -35,7 +35,7 @@ class Encoder(nnx.Module):
     Example:
         >>> config = ReaderConfig(vocab_size=5, hidden_size=3)
         >>> encoder = Encoder(config, rngs=nnx.Rngs(0))
-        >>> encoded = encoder(jnp.array([[1, 2, 3], [4, 0, 0]]), jnp.array([3, 1]))
+        >>> encoded = jax.jit(encoder)(jnp.array([[1, 2, 3], [4, 0, 0]]), jnp.array([3, 1]))
         >>> encoded.ys.shape, encoded.last.shape
         ((2, 3, 6), (2, 6))
 

@@ -90,9 +90,9 @@ class Forecaster(nnx.Module):
     Example:
         >>> model = Forecaster(ForecasterConfig(horizon=2, hidden_size=4), rngs=nnx.Rngs(0))
         >>> series = jnp.sin(jnp.arange(20.0))[None, :, None]  # (B, T, D)
-        >>> model.loss(series).count.item()  # 18 steps know the next 2, one the next 1
+        >>> jax.jit(model.loss)(series).count.item()  # 18 steps know the next 2, one the next 1
         37
-        >>> model.forecast(series).mean.shape
+        >>> jax.jit(model.forecast)(series).mean.shape
         (1, 2, 1)
 
     References:

@@ -94,15 +94,18 @@ class LanguageModel(nnx.Module):
         rngs: Its stream ``params`` draws the parameters.
 
     Example:
+        >>> from rnn_jax.models import take_apart
         >>> config = LanguageModelConfig(vocab_size=5, embedding_size=4, hidden_size=8)
         >>> model = LanguageModel(config, rngs=nnx.Rngs(0))
         >>> tokens = jnp.array([[1, 2, 3, 4], [4, 3, 2, 1]])  # (B, T)
-        >>> logits, _, state = model(tokens)
+        >>> logits, _, state = jax.jit(model)(tokens)
         >>> logits.shape
         (2, 4, 5)
-        >>> loss, state = model.loss(tokens[:, :-1], tokens[:, 1:], key=jax.random.key(0))
-        >>> loss.total.shape, loss.count.item()
-        ((), 6)
+        >>> pure, params = take_apart(model)
+        >>> loss = jax.jit(lambda params, *batch, **of: pure(params).loss(*batch, **of))
+        >>> found, state = loss(params, tokens[:, :-1], tokens[:, 1:], key=jax.random.key(0))
+        >>> found.count.item()
+        6
 
     References:
         Mikolov et al., Recurrent neural network based language model, 2010.

@@ -47,7 +47,7 @@ class Letters(nnx.Module):
     Example:
         >>> letters = Letters(LettersConfig(vocab_size=5, output_size=4), rngs=nnx.Rngs(0))
         >>> words = jnp.array([[[1, 2, 3], [4, 0, 0]]])  # (B, T, C), 0 is padding
-        >>> letters(words).shape
+        >>> jax.jit(letters)(words).shape
         (1, 2, 4)
 
     References:

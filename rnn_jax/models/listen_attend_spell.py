@@ -42,7 +42,7 @@ class ListenAttendSpell(nnx.Module):
     Example:
         >>> from rnn_jax.models import take_apart
         >>> config = ListenAttendSpellConfig(
-        ...     input_size=3, hidden_size=4, num_layers=1, reductions=(2,), vocab_size=5
+        ...     input_size=3, hidden_size=4, num_layers=1, vocab_size=5, decoder_size=4
         ... )
         >>> pure, params = take_apart(ListenAttendSpell(config, rngs=nnx.Rngs(0)))
         >>> @jax.jit

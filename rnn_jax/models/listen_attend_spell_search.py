@@ -32,7 +32,9 @@ def transcribe(
     Example:
         >>> from flax import nnx
         >>> from rnn_jax.models import ListenAttendSpell, ListenAttendSpellConfig, take_apart
-        >>> config = ListenAttendSpellConfig(input_size=3, num_layers=1, vocab_size=5)
+        >>> config = ListenAttendSpellConfig(
+        ...     input_size=3, hidden_size=4, num_layers=1, vocab_size=5, decoder_size=4
+        ... )
         >>> pure, params = take_apart(ListenAttendSpell(config, rngs=nnx.Rngs(0)))
         >>> search = SpellerSearch(pure, 4, 1, decoding.NoPenalty(), 0.0)
         >>> found = jax.eval_shape(

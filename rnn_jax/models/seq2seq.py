@@ -41,14 +41,17 @@ class Seq2Seq(nnx.Module):
 
     Example:
         >>> from rnn_jax import attention
+        >>> from rnn_jax.models import take_apart
         >>> config = Seq2SeqConfig(
         ...     source_vocab_size=9, target_vocab_size=7, hidden_size=4, attention=attention.General
         ... )
         >>> model = Seq2Seq(config, rngs=nnx.Rngs(0))
         >>> source, lengths = jnp.array([[3, 4, 5], [6, 0, 0]]), jnp.array([3, 1])
         >>> target, target_lengths = jnp.array([[5, 6, 4, 2], [3, 2, 0, 0]]), jnp.array([4, 2])
-        >>> loss = model.loss(source, target, source_lengths=lengths, target_lengths=target_lengths)
-        >>> loss.count.item()
+        >>> pure, params = take_apart(model)
+        >>> loss = jax.jit(lambda params, *batch, **of: pure(params).loss(*batch, **of))
+        >>> sizes = {"source_lengths": lengths, "target_lengths": target_lengths}
+        >>> loss(params, source, target, **sizes).count.item()
         6
         >>> found = model.translate(source, lengths, max_length=5)  # beam_size=5 for a beam
         >>> found.tokens.shape, found.scores.shape

@@ -45,7 +45,7 @@ class Convolutions(nnx.Module):
 
     Example:
         >>> layers = Convolutions(8, (4, 5), rngs=nnx.Rngs(0))
-        >>> ys, lengths = layers(jnp.ones((2, 9, 8)), jnp.array([9, 4]))
+        >>> ys, lengths = jax.jit(layers)(jnp.ones((2, 9, 8)), jnp.array([9, 4]))
         >>> ys.shape, lengths.tolist(), layers.output_size
         ((2, 3, 10), [3, 1], 10)
 

@@ -51,14 +51,17 @@ class Tagger(nnx.Module):
         rngs: Its stream ``params`` draws the parameters.
 
     Example:
+        >>> from rnn_jax.models import take_apart
         >>> config = TaggerConfig(num_tags=3, reader=ReaderConfig(vocab_size=9, hidden_size=4))
         >>> model = Tagger(config, rngs=nnx.Rngs(0))
         >>> words, lengths = jnp.array([[1, 2, 3], [4, 5, 0]]), jnp.array([3, 2])
-        >>> model.tags(words, lengths=lengths).shape
-        (2, 3)
         >>> tags = jnp.array([[0, 1, 2], [1, 1, -1]])  # anything on padding
-        >>> model.loss(words, tags, lengths=lengths).count.item()
+        >>> pure, params = take_apart(model)
+        >>> loss = jax.jit(lambda params, *batch, **of: pure(params).loss(*batch, **of))
+        >>> loss(params, words, tags, lengths=lengths).count.item()
         5
+        >>> jax.jit(model.tags)(words, lengths=lengths).shape
+        (2, 3)
 
     References:
         Huang, Xu and Yu, Bidirectional LSTM-CRF models for sequence tagging, 2015,

@@ -78,9 +78,11 @@ class Transducer(nnx.Module):
         ... )
         >>> model = Transducer(config, rngs=nnx.Rngs(0))
         >>> features, labels = jnp.ones((2, 6, 3)), jnp.array([[1, 4], [2, 0]])
-        >>> loss = model.loss(
-        ...     features, labels, lengths=jnp.array([6, 4]), label_lengths=jnp.array([2, 1])
-        ... )
+        >>> pure, params = take_apart(model)
+        >>> @jax.jit
+        ... def run(params, features, labels, lengths, sizes):
+        ...     return pure(params).loss(features, labels, lengths=lengths, label_lengths=sizes)
+        >>> loss = run(params, features, labels, jnp.array([6, 4]), jnp.array([2, 1]))
         >>> loss.count.item()
         2
 

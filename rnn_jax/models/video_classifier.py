@@ -94,7 +94,7 @@ class VideoClassifier(nnx.Module):
         ...     num_classes=4, frame_shape=(8, 8), conv_sizes=(2, 3), hidden_size=5
         ... )
         >>> model = VideoClassifier(config, rngs=nnx.Rngs(0))
-        >>> model(jnp.ones((2, 6, 8, 8, 1)), lengths=jnp.array([6, 2])).shape
+        >>> jax.jit(model)(jnp.ones((2, 6, 8, 8, 1)), lengths=jnp.array([6, 2])).shape
         (2, 4)
 
     References:

@@ -4,13 +4,13 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from flax import nnx
 
 from rnn_jax import attention, cells, models
-from rnn_jax.models import ReaderConfig, take_apart
+from rnn_jax.models import ReaderConfig
 from tests.models.modes import check_types_in_every_mode
+from tests.models.training import outline
 
 CELL = partial(cells.ProjectedLSTM, projection_size=3)  # 3 outputs of 4 units
 SIZES = {"hidden_size": 4, "cell": CELL}
@@ -66,22 +66,9 @@ def make(name):
     return getattr(models, name)(config, rngs=nnx.Rngs(0))
 
 
-def outline(name):
-    """The model apart with zeros for parameters: nothing is initialised."""
-    found = []
-
-    def build():
-        pure, params = take_apart(make(name))
-        found.append(pure)
-        return params
-
-    shapes = jax.eval_shape(build)
-    return found[0], jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
-
-
 @pytest.mark.parametrize("name", MODELS)
 def test_types_agree_over_shards_and_cells_may_give_fewer_features(name):
-    pure, params = outline(name)
+    pure, params = outline(lambda: make(name))
 
     def loss(params, lengths, *batch):
         options = {LENGTHS_OF.get(name, "lengths"): lengths, "key": jax.random.key(0)}

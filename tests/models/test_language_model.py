@@ -49,6 +49,7 @@ def test_it_learns_two_lines_by_heart_and_writes_them(options):
 def test_chunks_steps_resets_and_padding_agree():
     model = make(num_layers=2)
     lengths, targets = jnp.array([6, 2]), TOKENS[:, 1:].at[1, 2:].set(-1)
+    inputs = TOKENS[:, :-1].at[1, 2:].set(-1)
 
     @jax.jit
     def run():
@@ -64,7 +65,7 @@ def test_chunks_steps_resets_and_padding_agree():
             "steps": jnp.stack(steps, 1),
             "reset": model(TOKENS, reset=jnp.zeros(TOKENS.shape, bool).at[:, 4].set(True)).ys,
             "anew": model(TOKENS[:, 4:]).ys,
-            "loss": model.loss(TOKENS[:, :-1], targets, lengths=lengths)[0],
+            "loss": model.loss(inputs, targets, lengths=lengths)[0],
         }
 
     found = run()

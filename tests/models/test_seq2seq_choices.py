@@ -9,8 +9,8 @@ import pytest
 from flax import nnx
 
 from rnn_jax import attention, cells, decoding
-from rnn_jax.models import take_apart
 from rnn_jax.models.bridges import Bridge, carry_last, check_bridge
+from tests.models.training import outline
 from tests.models.translating import LENGTHS, SOURCE, TARGET, make
 
 
@@ -25,7 +25,7 @@ from tests.models.translating import LENGTHS, SOURCE, TARGET, make
     ],
 )
 def test_choices_fit_together(options):
-    pure, params = take_apart(make(**options))
+    pure, params = outline(lambda: make(**options))
 
     def run(params, key):
         model = pure(params)
@@ -40,12 +40,13 @@ def test_bridges_carry_hidden_state_and_memory():
     lstm = cells.LSTM(input_size=2, hidden_size=2)
     ends = [cells.LSTMState(*jnp.arange(4.0).reshape(2, 1, 2) + k) for k in (0, 10, 20, 30)]
     wide = cells.LSTM(input_size=2, hidden_size=4)
-    start = wide.initial_state(wide.init(jax.random.key(0)), (1,))
-    (state,) = carry_last([(ends[0], ends[1]), (ends[2], ends[3])], [start], [wide])
+    start = cells.LSTMState(jnp.zeros((1, 4)), jnp.zeros((1, 4)))
+    pairs = [(ends[0], ends[1]), (ends[2], ends[3])]
+    (state,) = jax.jit(lambda pairs: carry_last(pairs, [start], [wide]))(pairs)
     assert state.h.tolist() == [[20, 21, 30, 31]] and state.c.tolist() == [[22, 23, 32, 33]]
 
     bridge, v = Bridge(3, [lstm, lstm], rngs=nnx.Rngs(0)), jnp.array([[1.0, -2.0, 0.5]])
-    low, high = bridge(v, [ends[0], ends[1]])
+    low, high = jax.jit(bridge)(v, [ends[0], ends[1]])
     expected = np.tanh(np.asarray(v) @ np.asarray(bridge.map.kernel[...]))[0]
     found = jnp.concatenate([low.h, low.c, high.h, high.c], -1)[0]
     np.testing.assert_allclose(found, expected, rtol=1e-5)

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from rnn_jax.losses import Sum
@@ -36,3 +37,16 @@ def fit(
     params, value = run(params)
     assert jnp.isfinite(value)
     return pure(params), float(value)
+
+
+def outline(make: Callable[[], Any]) -> tuple[Any, Any]:
+    """A model apart with zeros for parameters: nothing is drawn, for checks of types alone."""
+    found = []
+
+    def build() -> Any:
+        pure, params = take_apart(make())
+        found.append(pure)
+        return params
+
+    shapes = jax.eval_shape(build)
+    return found[0], jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), shapes)
