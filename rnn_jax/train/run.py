@@ -16,7 +16,7 @@ from rnn_jax.train.plot import loss_curve
 from rnn_jax.train.saved import CHECKPOINTS, CONFIG, read_metrics, read_run
 from rnn_jax.typing import PyTree
 
-_PLACES = ("run_dir", "data")  # fields of a configuration that say where, not what
+_PLACES = ("run_dir", "data", "validation", "test")  # fields that say where, not what
 _GROWING = ("metrics.jsonl", "samples.txt")  # files that grow line by line as the run goes on
 
 
@@ -35,8 +35,9 @@ class Run:
     else, or that another process is training in, is refused and left as it is.
 
     Args:
-        config: dataclass of the run. Its field `run_dir` is the directory; this and `data` say
-            where something lies, not what it is, and may change when a run is resumed.
+        config: dataclass of the run. Its field `run_dir` is the directory; this, `data`,
+            `validation` and `test` say where something lies, not what it is, and may change when a
+            run is resumed.
         digest: what the data are; must agree like the other fields.
         notes: written into config.json too, but not compared; JSON values.
         keep: number of checkpoints kept.
@@ -72,8 +73,9 @@ class Run:
         self._pending: list[dict[str, Any]] = []
         settings = {name: x for name, x in asdict(config).items() if name not in _PLACES}
         settings = json.loads(json.dumps(settings | {"data": digest}))  # as in the file
-        data = getattr(config, "data", None)
-        places = {"data": data and str(Path(data).absolute())}
+        places = {"data": None} | {
+            name: _absolute(getattr(config, name)) for name in _PLACES[1:] if hasattr(config, name)
+        }
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if (self.path / CONFIG).exists():
@@ -166,6 +168,11 @@ class Run:
             self.flush()
         self.checkpoints.close()
         self._lock.close()
+
+
+def _absolute(place: Any) -> str | None:
+    """Where something lies: a path from the root, the name of a source as it is."""
+    return str(place.absolute()) if isinstance(place, Path) else place
 
 
 def _lock(path: Path) -> IO[str]:

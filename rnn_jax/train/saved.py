@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args, get_type_hints
 
 from rnn_jax.data.errors import InputError
 from rnn_jax.train.checkpoint import Checkpoints
@@ -44,9 +44,12 @@ class SavedRun:
         Raises:
             InputError: if `settings` lacks one of its fields.
         """
-        data = self.notes["data"]
         known = {name: _hashable(value) for name, value in self.settings.items()}
-        known |= {"run_dir": self.directory, "data": data and Path(data)}
+        known |= {"run_dir": self.directory}
+        hints = get_type_hints(kind)
+        for name in ("data", "validation", "test"):
+            place = self.notes.get(name)
+            known[name] = Path(place) if place and Path in get_args(hints.get(name)) else place
         names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
         if missing := [name for name in names if name not in known]:
             raise InputError(f"run_dir: {self.directory / CONFIG} lacks {', '.join(missing)}")
