@@ -123,8 +123,10 @@ CELLS: dict[str, Any] = {
 SLOW = {
     *("feedback_rnn", "teacher_forced_jordan", "echo_state", "coupled_lstm", "multiplicative_lstm"),
     *("mgu_before", "min_lstm", "qrnn_ifo", "rg_lru_projected", "sru_projected", "zoneout_affine"),
-    *("variational_dropout", "rnn_drop", "clip", "gradient_clip", "time_index"),
-    *("random_initial_state", "output_head"),
+    *("variational_dropout", "rnn_drop", "clip", "gradient_clip", "time_index", "context"),
+    *("random_initial_state", "learned_initial_state", "output_head", "deep", "weight_drop"),
+    *("peephole_lstm", "layer_norm_lstm", "slstm", "mgu", "indrnn", "clockwork", "sru"),
+    *("teacher_forced_rnn", "echo_state_feedback", "precision"),
 }
 
 SMOKE = {"lstm", "gru", "lru", "zoneout"}  # tried with the newest JAX too

@@ -82,6 +82,8 @@ def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
 
 
 def test_a_second_signal_is_not_held_back():
+    # Where a shell started this in the background, SIGINT is ignored: then nobody would notice.
+    outside = signal.signal(signal.SIGINT, signal.default_int_handler)
     previous = signal.getsignal(signal.SIGTERM)
     with StopSignal() as stop:
         assert not stop
@@ -90,6 +92,7 @@ def test_a_second_signal_is_not_held_back():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGTERM) == previous
+    signal.signal(signal.SIGINT, outside)
 
 
 def test_stop_signal_does_nothing_outside_the_main_thread():
