@@ -6,9 +6,10 @@
     python -m experiments.translation --preset multi30k --data train.de,train.en \\
         --validation val.de,val.en --test test.de,test.en
 
-The first takes 3 minutes on 2 CPU cores and reaches BLEU 95.7 (96.0 with a beam of 4) and 92 % exact
-translations on what it never saw. The built-in corpus says dates, numbers, amounts and names in
-German and English, exactly; what is tested was never trained on. Texts of your own: two files line for line, or one of two columns.
+The first takes 3 minutes on 2 CPU cores and reaches BLEU 95.7, with a beam of 4 96.0, and
+92 % exact translations on what it never saw. The built-in corpus says dates, numbers, amounts and
+names in German and English, exactly; what is tested was never trained on. Texts of your own: two
+files line for line, or one of two columns.
 """
 
 import sys
