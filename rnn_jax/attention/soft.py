@@ -110,7 +110,7 @@ class Soft:
         return ()
 
     def score(self, params: Params, memory: Memory, query: jax.Array, state: State) -> jax.Array:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} has no score of its own")
 
     def advance(self, state: State, weights: jax.Array) -> State:
         return state

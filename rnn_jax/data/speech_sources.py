@@ -41,6 +41,7 @@ def load_speech(source: str | Path | None = None, *, sample_rate: int = 8000) ->
     if scheme == "builtin":
         if name not in get_args(Kind):
             raise InputError(f"data: no built-in speech {name!r}: {', '.join(get_args(Kind))}")
+        # mypy does not see that the name has just been found among the kinds
         return load_spoken(Spoken(kind=name, sample_rate=sample_rate))  # type: ignore[arg-type]
     if scheme == "strings":
         return load_digits(name, num_strings=5000, num_validation=2, sample_rate=sample_rate)

@@ -64,6 +64,7 @@ def load_tfds(
             train on.
 
     Example:
+        >>> # needs the data set on this machine
         >>> load_tfds("tfds_folder", 16000)  # doctest: +SKIP
     """
     found = builder(name, data_dir, download=download)

@@ -137,6 +137,7 @@ def rows(found: Any, split: str) -> Rows:
         InputError: if there is no such split.
 
     Example:
+        >>> # needs the data set on this machine
         >>> rows(builder("tfds_folder"), "train[:1%]")  # doctest: +SKIP
     """
     try:

@@ -51,6 +51,7 @@ def texts(
         InputError: as ``builder``, or if the feature is not there or not clear.
 
     Example:
+        >>> # needs the data set on this machine
         >>> texts("lm1b", "train[:1%]")[0]  # doctest: +SKIP
         'The U.S. Centers for Disease Control and Prevention initially advised ...'
     """
@@ -108,6 +109,7 @@ def text_features(found: Any) -> list[str]:
     """Names of the features of a data set that are texts.
 
     Example:
+        >>> # needs the data set on this machine
         >>> text_features(builder("lm1b"))  # doctest: +SKIP
         ['text']
     """

@@ -20,6 +20,7 @@ class Sum(NamedTuple):
     """
 
     total: jax.Array  # () summed loss, in nats where it is a log-likelihood
+    # mypy: every tuple has a method of this name, which nobody asks of a Sum
     count: jax.Array  # type: ignore[assignment]  # () number of real tokens, integer
 
     @property

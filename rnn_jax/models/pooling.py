@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
+from rnn_jax.models.bridges import mean_over_time
 from rnn_jax.ops import length_mask, select
 
 Kind = Literal["last", "mean", "max", "attention"]
@@ -65,7 +66,7 @@ class Pooling(nnx.Module):
             highest = jnp.max(select(valid, ys, jnp.full((), -jnp.inf, ys.dtype)), axis=1)
             return jnp.where(valid.any(1)[:, None], highest, 0)
         if self.kind == "mean":
-            return ys.sum(1) / jnp.maximum(valid.sum(1), 1)[:, None].astype(ys.dtype)
+            return mean_over_time(ys, lengths)
         return jnp.einsum("bt,bto->bo", self.weights(ys, valid), ys)
 
     def weights(self, ys: jax.Array, valid: jax.Array) -> jax.Array:

@@ -155,7 +155,7 @@ def test_types_agree_under_shard_map_and_explicit_sharding():
     jax.eval_shape(jax.shard_map(run, mesh=mesh, **specs), params, xs, lengths)
     mesh = jax.make_mesh((8,), ("data",), axis_types=(AxisType.Explicit,))
     with jax.set_mesh(mesh):
-        put = lambda a, spec: jax.device_put(a, NamedSharding(mesh, spec))  # noqa: E731
+        put = lambda a, spec: jax.device_put(a, NamedSharding(mesh, spec))
         params = jax.tree.map(lambda a: put(a, P()), params)
         found = jax.eval_shape(run, params, put(xs, rows), put(lengths, P("data")))
         assert [leaf.sharding.spec[1] for leaf in found] == ["data"] * 5

@@ -43,7 +43,7 @@ def test_logistic_map_and_the_first_of_several():
         }
 
     state = {"fast": jnp.array(0.3), "slow": jnp.ones(2), "count": jnp.array(0)}
-    run = lambda **options: analysis.map_lyapunov_exponents(step, state, 3000, **options)  # noqa: E731
+    run = lambda **options: analysis.map_lyapunov_exponents(step, state, 3000, **options)
     every = run(warmup=1000)
     np.testing.assert_allclose(every[0], np.log(2), atol=5e-3)
     np.testing.assert_allclose(every[1:], np.log(0.7), rtol=1e-10)
@@ -61,7 +61,7 @@ def test_linear_map_has_the_logarithms_of_its_eigenvalues():
             lambda x, m=matrix: m @ x, 0 * matrix[0], 200, warmup=100
         )
         np.testing.assert_allclose(found, np.log(values), atol=1e-10)
-    kill = lambda x: x * jnp.array([2.0, 0.0])  # noqa: E731
+    kill = lambda x: x * jnp.array([2.0, 0.0])
     lost = analysis.map_lyapunov_exponents(kill, jnp.ones(2), 4, warmup=2)
     np.testing.assert_allclose(lost, [np.log(2), -np.inf], rtol=1e-12)
 

@@ -26,7 +26,7 @@ def test_temperature_and_smoothing():
 
 def test_a_row_of_nothing_is_zero_to_second_order():
     scores = jnp.array([jnp.nan, jnp.inf, -jnp.inf])
-    f = lambda e: jnp.sin(attention.masked_softmax(e, jnp.zeros(3, bool))).sum()  # noqa: E731
+    f = lambda e: jnp.sin(attention.masked_softmax(e, jnp.zeros(3, bool))).sum()
     assert f(scores) == 0
     for derivative in jax.jit(lambda e: (jax.grad(f)(e), jax.hessian(f)(e)))(scores):
         assert bool((derivative == 0).all())

@@ -41,7 +41,7 @@ def test_size_of_weights_does_not_matter():
 def test_zero_state_has_a_finite_gradient():
     params, _, xs = draw_case(CELL)
     state = jax.tree.map(jnp.zeros_like, CELL.initial_state(params, (2,)))
-    loss = lambda p, s: run(CELL, p, xs, s)[1].sum()  # noqa: E731
+    loss = lambda p, s: run(CELL, p, xs, s)[1].sum()
     leaves = jax.tree.leaves(jax.grad(loss, argnums=(0, 1))(params, state))
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in leaves)
 

@@ -133,14 +133,14 @@ def test_other_roads_and_orders(name):
 
     @jax.jit
     def roads(params, state, xs):
-        run = lambda *args, **options: drivers.associative(cell, *args, **options)  # noqa: E731
+        run = lambda *args, **options: drivers.associative(cell, *args, **options)
         first, head = run(params, xs[:3], state)
         last, tail = run(params, xs[3:], first)
         both = jax.tree.map(lambda leaf: jnp.stack([leaf, 0.5 * leaf]), params)
         rows = jax.vmap(lambda x, s: run(params, x, s), in_axes=(1, 0), out_axes=(0, 1))
 
         def bend(driver):
-            loss = lambda b: jnp.sin(driver(cell, b, xs[:4], state)[1]).sum()  # noqa: E731
+            loss = lambda b: jnp.sin(driver(cell, b, xs[:4], state)[1]).sum()
             return jax.jacfwd(jax.grad(lambda b: loss(params._replace(w_x=b))))(params.w_x)
 
         return {

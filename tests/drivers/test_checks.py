@@ -112,7 +112,7 @@ def test_choices_are_named(options, words):
 
 
 def test_forward_mode_needs_autodiff_and_the_docstring_says_so():
-    run = lambda x, **o: drivers.scan(CELL, PARAMS, x, **o)[1]  # noqa: E731
+    run = lambda x, **o: drivers.scan(CELL, PARAMS, x, **o)[1]
     with pytest.raises(ValueError, match='pass gradient="autodiff"'):
         jax.jvp(run, (XS,), (XS,))
     tangent = jax.jvp(lambda x: run(x, gradient="autodiff"), (XS,), (XS,))[1]

@@ -28,8 +28,8 @@ def by_hand(cell, params, xs, state=None, *, k1, k2=None, lengths=None, mask=Non
     order = list(range(T))[::-1] if reverse else list(range(T))
 
     def pick(condition, yes, no):
-        shape = lambda leaf: condition.reshape(B, *(1,) * (leaf.ndim - 1))  # noqa: E731
-        spread = lambda y: jnp.broadcast_to(shape(y), y.shape)  # noqa: E731
+        shape = lambda leaf: condition.reshape(B, *(1,) * (leaf.ndim - 1))
+        spread = lambda y: jnp.broadcast_to(shape(y), y.shape)
         return jax.tree.map(lambda y, n: jnp.where(spread(y), y, n), yes, no)
 
     def after(s, t):
@@ -141,7 +141,7 @@ def test_one_call_is_many_calls_of_scan(devices, request):
 
     @jax.jit
     def both(params, state, xs):
-        run = lambda driver: gradient_of(driver, cell, params, state, xs, k1=3)  # noqa: E731
+        run = lambda driver: gradient_of(driver, cell, params, state, xs, k1=3)
         return run(drivers.truncated), run(calls)
 
     assert_same(*both(params, cell.initial_state(params, (B,)), xs))
@@ -153,7 +153,7 @@ def test_padding_is_irrelevant():
 
     @jax.jit
     def all_runs(params, state, xs, poisoned):
-        run = lambda x, k2: gradient_of(  # noqa: E731
+        run = lambda x, k2: gradient_of(
             drivers.truncated, cell, params, state, x, k1=2, k2=k2, lengths=LENGTHS
         )
         return [(run(xs, k2), run(poisoned, k2)) for k2 in (2, 5)]
@@ -170,7 +170,7 @@ def test_gradients_of_half_precision_weights_are_summed_wide(one_device):
     xs = jnp.full((200, 1), 0.1, jnp.float32)
 
     def bias_gradient(params):
-        loss = lambda p: drivers.truncated(cell, p, xs, k1=1)[1].astype(jnp.float32).sum()  # noqa: E731
+        loss = lambda p: drivers.truncated(cell, p, xs, k1=1)[1].astype(jnp.float32).sum()
         return float(jax.jit(jax.grad(loss))(params).b[0])
 
     wide = bias_gradient(jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params))

@@ -38,7 +38,7 @@ def test_every_mix_of_dtypes_keeps_its_dtypes(name):
 
     def gradient(params, xs):
         leaves, rebuild = drivers.common.split_inexact(params)
-        loss = lambda leaves: run(rebuild(leaves), None, xs)[1].astype(jnp.float32).sum()  # noqa: E731
+        loss = lambda leaves: run(rebuild(leaves), None, xs)[1].astype(jnp.float32).sum()
         return jax.grad(loss)(leaves)
 
     for params_dtype, xs_dtype in itertools.product(FLOATS, FLOATS):

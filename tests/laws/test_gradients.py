@@ -50,7 +50,7 @@ def gradient_of(loss, params, state, xs):
     """Value and gradient by the floating leaves of params, state and xs."""
     p, to_params = split(params)
     s, to_state = split(state)
-    run = lambda p, s, xs: loss(to_params(p), to_state(s), xs)  # noqa: E731
+    run = lambda p, s, xs: loss(to_params(p), to_state(s), xs)
     return jax.value_and_grad(run, argnums=(0, 1, 2))(p, s, xs)
 
 

@@ -31,7 +31,7 @@ def test_all_roads_equal_the_loop(name):
 
     @jax.jit
     def roads(params, state, xs):
-        scan = lambda *args, **options: drivers.scan(cell, params, *args, **options)  # noqa: E731
+        scan = lambda *args, **options: drivers.scan(cell, params, *args, **options)
         first, head = scan(xs[:2], state)
         last, tail = scan(xs[2:], first)
         both = jax.tree.map(stack, params, half)
@@ -109,7 +109,7 @@ def test_all_roads_equal_the_loop(name):
 def test_batch_axes_are_free_and_one_step_is_a_step(name):
     cell, params, state, xs = make_case(name)
     whole, ys = drivers.unrolled(cell, params, xs, state)
-    nested = lambda leaf, axis: jnp.expand_dims(leaf, axis)  # noqa: E731
+    nested = lambda leaf, axis: jnp.expand_dims(leaf, axis)
     two_axes = drivers.unrolled(
         cell, params, nested(xs, 1), jax.tree.map(lambda leaf: nested(leaf, 0), state)
     )

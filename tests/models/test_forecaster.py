@@ -42,7 +42,7 @@ def test_the_loss_is_that_of_every_known_pair_of_steps(season):
 
     @jax.jit
     def run():
-        loss = lambda x: tuple(model.loss(x, lengths=lengths))  # noqa: E731
+        loss = lambda x: tuple(model.loss(x, lengths=lengths))
         value, gradient = jax.value_and_grad(loss, has_aux=True)(poisoned)
         return model(series), value, gradient, model.forecast(poisoned, lengths=lengths)
 

@@ -14,6 +14,6 @@ def test_dependence_is_read_from_the_trace():
     assert not ops.depends(lambda t, x: (jnp.sin(t["a"]), x)[1], tree, x), "computed, not used"
     assert not ops.depends(lambda t: 1.0, tree)
     assert not ops.depends(lambda s, x: x, jax.ShapeDtypeStruct((3,), jnp.float32), x)
-    slope = lambda f: lambda x, dx: jax.jvp(f, (x,), (dx,))[1]  # noqa: E731
+    slope = lambda f: lambda x, dx: jax.jvp(f, (x,), (dx,))[1]
     assert not ops.depends(slope(lambda x: 2 * x + 1), x, x)
     assert ops.depends(slope(jnp.sin), x, x) and ops.depends(slope(jax.nn.relu), x, x)

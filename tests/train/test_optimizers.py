@@ -72,6 +72,9 @@ def test_clipping_decay_and_accumulation_equal_the_formulas():
     np.testing.assert_allclose(first(clip_limit=None), [-3, -4, 0, 2])
     np.testing.assert_allclose(first(clip="leaf", clip_limit=2.5), [-1.5, -2, 0, 2], rtol=1e-6)
     np.testing.assert_allclose(first(clip="value", clip_limit=2.5), [-2.5, -2.5, 0, 2])
+    # a tenth of the weights' norm, where the gradient is longer; one row is one unit
+    adaptive = [*(np.array([-3, -4, 0]) / 5 * 0.1 * np.sqrt(5.25)), 0.3]
+    np.testing.assert_allclose(first(clip="adaptive", clip_limit=0.1), adaptive, rtol=1e-5)
     norm = np.sqrt(29)
     np.testing.assert_allclose(first(clip_limit=1.0), np.array([-3, -4, 0, 2]) / norm, rtol=1e-6)
     shrunk = first(clip_limit=None, weight_decay=0.1)

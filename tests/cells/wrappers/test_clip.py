@@ -29,7 +29,7 @@ def test_one_unit_by_hand(options, at):
     xs = jnp.array([1.0, -1.0, 2.0, 0.0, 1.0])[:, None]
 
     def gradients(cell):
-        loss = lambda p, xs: drivers.scan(cell, p, xs, **options)[1][-1, 0]  # noqa: E731
+        loss = lambda p, xs: drivers.scan(cell, p, xs, **options)[1][-1, 0]
         d_params, d_xs = jax.grad(loss, (0, 1))(params, xs)
         return d_xs[:, 0].tolist(), float(d_params.w_h[0, 0]), float(d_params.b[0])
 
@@ -164,7 +164,7 @@ def test_values_are_clipped_as_in_numpy():
     assert_close((final.c, ys), (c, np.stack(want)))
     assert np.abs(ys).max() == 0.2 and np.abs(final.c).max() == 0.5
     assert cells.is_gated(cell) and not cells.is_affine(cell)
-    one_step = lambda xs: drivers.scan(cell, params, xs[:1])[1]  # noqa: E731
+    one_step = lambda xs: drivers.scan(cell, params, xs[:1])[1]
     d_xs = jax.grad(lambda xs: jnp.where(abs(one_step(xs)) == 0.2, one_step(xs), 0).sum())(xs)
     assert bool((d_xs == 0).all()), "a clipped value passes no gradient"
     loose = cells.Clip(cell=LSTM)

@@ -103,7 +103,7 @@ def test_a_dozen_of_them_keep_the_deferred_gradient():
 
         found = []
         for options in ({"driver": drivers.unrolled}, {}, {"gradient": "autodiff"}):
-            run = lambda p, v, xs, o={"driver": drivers.scan, **options}: loss(p, v, xs, **o)  # noqa: E731
+            run = lambda p, v, xs, o={"driver": drivers.scan, **options}: loss(p, v, xs, **o)
             found.append(jax.grad(run, (0, 1, 2), has_aux=True)(params, v, xs))
         return found
 
@@ -122,7 +122,7 @@ def test_masks_have_the_types_of_the_batch(name):
     key, P = jax.random.key(0), jax.sharding.PartitionSpec
 
     def gradient(params, xs):
-        loss = lambda p: drivers.scan(cell, p, xs, key=key)[1].sum()  # noqa: E731
+        loss = lambda p: drivers.scan(cell, p, xs, key=key)[1].sum()
         return jax.grad(loss)(params)
 
     spread = jax.shard_map(
