@@ -44,3 +44,27 @@ def extra(what: str, package: str, name: str = "experiments") -> Iterator[None]:
                 f"pip install -e '.[{name}]' (or pip install {package})"
             ) from None
         raise InputError(f"{what} needs {package}, which cannot be imported: {error}") from None
+
+
+@contextmanager
+def refusing(what: str = "") -> Iterator[None]:
+    """Around what a user's numbers decide: a ValueError of the library becomes bad input.
+
+    Args:
+        what: said before the message, such as the flag.
+
+    Raises:
+        InputError: in place of a ValueError.
+
+    Example:
+        >>> with refusing("--layers: "):
+        ...     raise ValueError("num_layers must be positive, got 0")
+        Traceback (most recent call last):
+        rnn_jax.data.errors.InputError: --layers: num_layers must be positive, got 0
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except ValueError as error:
+        raise InputError(f"{what}{' '.join(str(error).split())}") from None

@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 from rnn_jax.data.errors import InputError
+from rnn_jax.train.errors import MismatchError, StorageError
+from rnn_jax.train.hosts import join_hosts
 
-# Exit status. After INTERRUPTED the same command goes on; after DIVERGED other settings may help.
-DONE, BAD_INPUT, DIVERGED, INTERRUPTED, KILLED = 0, 2, 4, 42, 130
+# Exit status. After INTERRUPTED the same command goes on, and after STUCK it may; after MISMATCH
+# (the run directory holds another configuration) and DIVERGED other settings may help, after
+# STORAGE more space.
+DONE, BAD_INPUT, MISMATCH, DIVERGED, STORAGE, STUCK, INTERRUPTED, KILLED = 0, 2, 3, 4, 5, 6, 42, 130
 
 
 class Range(NamedTuple):
@@ -79,7 +83,8 @@ def main(
         argv: the arguments; those of the process by default.
 
     Returns:
-        The exit status: the command's or 0 if it returns None, 2 for bad input, 4 if it diverged.
+        The exit status: the command's or 0 if it returns None, 2 for bad input, 3 for a run of
+        another configuration, 4 if it diverged, 5 if a checkpoint could not be written.
 
     Example:
         >>> from dataclasses import dataclass
@@ -106,11 +111,16 @@ def main(
         if getattr(options, "run_dir", ...) is None:
             script = prog.split()[-1].split(".")[-1]
             options = dataclasses.replace(options, run_dir=Path("runs") / script / preset)
+        if getattr(options, "distributed", False):
+            join_hosts()
         return by_name[name](options) or DONE
     except InputError as error:
-        message, status = str(error), BAD_INPUT
+        message = str(error)
+        status = MISMATCH if isinstance(error, MismatchError) else BAD_INPUT
     except FloatingPointError as error:
         message, status = str(error), DIVERGED
+    except StorageError as error:
+        message, status = str(error), STORAGE
     except KeyboardInterrupt:
         message, status = "interrupted", KILLED
     except ModuleNotFoundError as error:

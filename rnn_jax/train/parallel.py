@@ -1,4 +1,4 @@
-"""One training step on one device or on many, and several hosts: the one place that knows devices.
+"""One training step on one device or on many: the place that knows devices, as hosts.py does hosts.
 
 A loss gives the ``Sum`` over some rows of a batch. However it is run, the gradient of the mean over
 all real tokens comes out the same:
@@ -21,6 +21,7 @@ from jax.sharding import PartitionSpec as P
 
 from rnn_jax.losses import Sum
 from rnn_jax.ops import vary_like
+from rnn_jax.train.hosts import join_hosts as join_hosts
 from rnn_jax.train.state import TrainState, apply_gradient
 from rnn_jax.typing import Params, PyTree
 
@@ -28,35 +29,6 @@ Mode = Literal["none", "jit", "shard_map", "pmap"]
 Loss = Callable[[Params, PyTree, PyTree, jax.Array], tuple[Sum, PyTree]]
 Step = Callable[[TrainState, PyTree], tuple[TrainState, dict[str, jax.Array]]]
 AXIS = "data"
-
-
-def join_hosts(
-    coordinator: str | None = None, num_hosts: int | None = None, host: int | None = None
-) -> None:
-    """Make one program of the processes of several hosts; before anything else touches a device.
-
-    On Cloud TPU, Slurm and Kubernetes JAX finds the others by itself, so nothing need be given.
-
-    Args:
-        coordinator: "address:port" of host 0, the same everywhere.
-        num_hosts: How many processes there are.
-        host: Which of them this is, from 0.
-
-    Raises:
-        ValueError: If only some of the three are given, or ``host`` is not one of so many.
-
-    Example:
-        >>> join_hosts("localhost:1234", num_hosts=2)
-        Traceback (most recent call last):
-        ValueError: join_hosts: coordinator='localhost:1234', num_hosts=2, host=None: give ...
-    """
-    given = (coordinator, num_hosts, host)
-    if None in given and given != (None, None, None) or not 0 <= (host or 0) < (num_hosts or 1):
-        raise ValueError(
-            f"join_hosts: coordinator={coordinator!r}, num_hosts={num_hosts}, host={host}: give "
-            "all three, hosts counted from 0, or none."
-        )
-    jax.distributed.initialize(coordinator, num_hosts, host)
 
 
 def data_mesh(num_devices: int | None = None) -> Mesh:
@@ -135,6 +107,16 @@ def place(state: TrainState, mesh: Mesh) -> TrainState:
     """
     carry = split_rows(jax.tree.map(jnp.copy, state.carry), mesh)
     return replicate(state._replace(carry=()), mesh)._replace(carry=carry)
+
+
+def local_copy(tree: PyTree) -> PyTree:
+    """The copy on this host's first device of what is the same on all, for work on one device.
+
+    Example:
+        >>> local_copy(replicate({"w": jnp.ones(2)}, data_mesh()))["w"].tolist()
+        [1.0, 1.0]
+    """
+    return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
 def train_step(

@@ -9,18 +9,20 @@ import numpy as np
 
 def loss_curve(
     path: str | Path,
-    metrics: list[dict[str, float]],
+    metrics: list[dict[str, Any]],
     floors: Mapping[str, float] | None = None,
     title: str = "",
+    unit: str = "character",
 ) -> None:
     """Draws training and held-out loss over the steps, with levels to compare with.
 
     Args:
         path: the picture; its ending names the format.
         metrics: lines of metrics.jsonl: `loss` (training) or `held_out_loss` by `step`, in nats
-            per character.
-        floors: name and height of horizontal lines, in nats per character.
+            per unit.
+        floors: name and height of horizontal lines, in nats per unit.
         title: above the picture.
+        unit: what the loss is per: "character", "word".
 
     Example:
         >>> import tempfile
@@ -50,12 +52,12 @@ def loss_curve(
         levels.extend(losses)
     for (name, height), style in zip((floors or {}).items(), ("--", "-.", ":", "-")):
         axes.axhline(height, color="0.3", linestyle=style, label=f"{name} {height:.3f}")
-    axes.set(xlabel="step", ylabel="nats per character", title=title)
+    axes.set(xlabel="step", ylabel=f"nats per {unit}", title=title)
     span = np.ptp(levels) if levels else 0.0
     if span > 0:  # the first steps would squeeze the rest flat
         axes.set_ylim(min(levels) - 0.1 * span, max(levels) + 0.3 * span)
     in_bits = axes.secondary_yaxis("right", functions=(_to_bits, _to_nats))
-    in_bits.set_ylabel("bits per character")
+    in_bits.set_ylabel(f"bits per {unit}")
     axes.grid(alpha=0.3)
     if axes.get_lines():
         axes.legend(loc="upper right", framealpha=1)
@@ -70,8 +72,8 @@ def _to_nats(bits: Any) -> Any:
     return bits * np.log(2)
 
 
-def _series(metrics: list[dict[str, float]], name: str) -> tuple[np.ndarray, np.ndarray]:
-    points = [(line["step"], line[name]) for line in metrics if name in line]
+def _series(metrics: list[dict[str, Any]], name: str) -> tuple[np.ndarray, np.ndarray]:
+    points = [(line["step"], line[name]) for line in metrics if line.get(name) is not None]
     steps, values = np.array(points, float).reshape(-1, 2).T
     return steps, values
 

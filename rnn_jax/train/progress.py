@@ -1,5 +1,6 @@
-"""A progress bar with loss, bits per character, tokens per second and time to go."""
+"""A progress bar with loss, bits per character or perplexity, tokens per second and time to go."""
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ class Progress:
         tokens_per_step: tokens that one step consumes.
         file: where the bar goes; standard error by default.
         every: seconds between two lines where `file` is no terminal.
+        unit: what a token is; of a character the bits are shown, else the perplexity.
 
     Example:
         >>> with Progress(total=3, tokens_per_step=10, file=sys.stdout, every=0) as progress:
@@ -33,13 +35,14 @@ class Progress:
     def __init__(
         self,
         total: int,
-        tokens_per_step: int = 1,
+        tokens_per_step: float = 1,
         file: TextIO | None = None,
         every: float = 10.0,
+        unit: str = "character",
     ):
         self.tokens_per_second = 0.0  # since the first update
         self._total, self._tokens_per_step = total, tokens_per_step
-        self._file, self._every = file or sys.stderr, every
+        self._file, self._every, self._unit = file or sys.stderr, every, unit
         self._bar: Any = None  # made by the first update
         self._start = self._next_line = self._paused = 0.0
 
@@ -51,7 +54,11 @@ class Progress:
         busy = now - self._start - self._paused
         if step > self._bar.initial and busy > 0:
             self.tokens_per_second = (step - self._bar.initial) * self._tokens_per_step / busy
-        postfix = f"loss {loss:.3f}, {bits(loss):.3f} bits/char"
+        postfix = f"loss {loss:.3f}, "
+        if self._unit == "character":
+            postfix += f"{bits(loss):.3f} bits/char"
+        else:
+            postfix += f"perplexity {math.exp(min(loss, 99)):.1f} per {self._unit}"
         if self.tokens_per_second:
             postfix += f", {self.tokens_per_second:,.0f} tokens/s"
         self._bar.n = step

@@ -3,20 +3,22 @@
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, Self
 
 import jax
+import numpy as np
 
 from rnn_jax.data.errors import InputError
 from rnn_jax.train.checkpoint import Checkpoints, Restored, differences
+from rnn_jax.train.errors import MismatchError
+from rnn_jax.train.hosts import agree, is_first
 from rnn_jax.train.plot import loss_curve
-from rnn_jax.train.saved import CHECKPOINTS, CONFIG, read_metrics, read_run
+from rnn_jax.train.saved import CHECKPOINTS, CONFIG, FREE, PLACES, read_metrics, read_run
 from rnn_jax.typing import PyTree
 
-_PLACES = ("run_dir", "data", "validation", "test")  # fields that say where, not what
 _GROWING = ("metrics.jsonl", "samples.txt")  # files that grow line by line as the run goes on
 
 
@@ -35,16 +37,15 @@ class Run:
     else, or that another process is training in, is refused and left as it is.
 
     Args:
-        config: dataclass of the run. Its field `run_dir` is the directory; this, `data`,
-            `validation` and `test` say where something lies, not what it is, and may change when a
-            run is resumed.
+        config: dataclass of the run. Its field `run_dir` is the directory; this and the other
+            fields in FREE say where something lies and how it is computed, not what it is, and may
+            change when a run is resumed. `checkpoint_dir` puts the checkpoints elsewhere.
         digest: what the data are; must agree like the other fields.
         notes: written into config.json too, but not compared; JSON values.
-        keep: number of checkpoints kept.
 
     Raises:
         InputError: if the directory holds another configuration, naming the keys that differ, or
-            if it is not a run directory, or cannot be written.
+            if it is not a run directory, or cannot be written; or as `config.check()` says.
 
     Example:
         >>> import tempfile
@@ -67,15 +68,28 @@ class Run:
         config: Any,
         digest: str = "",
         notes: Mapping[str, Any] | None = None,
-        keep: int = 2,
     ):
+        getattr(config, "check", lambda: None)()
         self.path = Path(config.run_dir)
+        self.listeners: list[Callable[[list[dict[str, Any]]], None]] = []  # told of new lines
         self._pending: list[dict[str, Any]] = []
-        settings = {name: x for name, x in asdict(config).items() if name not in _PLACES}
+        self._lock: IO[str] | None = None
+        settings = {name: x for name, x in asdict(config).items() if name not in FREE}
         settings = json.loads(json.dumps(settings | {"data": digest}))  # as in the file
         places = {"data": None} | {
-            name: _absolute(getattr(config, name)) for name in _PLACES[1:] if hasattr(config, name)
+            name: _absolute(getattr(config, name)) for name in PLACES if hasattr(config, name)
         }
+        refusal: InputError | None = None
+        try:
+            if is_first():
+                self._set_up(settings, {**places, **(notes or {})})
+        except InputError as error:
+            refusal = error
+        agree(refusal)
+        where = getattr(config, "checkpoint_dir", None) or self.path / CHECKPOINTS
+        self.checkpoints = Checkpoints(where, settings, getattr(config, "keep", 2))
+
+    def _set_up(self, settings: dict[str, Any], notes: dict[str, Any]) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if (self.path / CONFIG).exists():
@@ -85,15 +99,14 @@ class Run:
                     f"run_dir: {self.path} is not empty and holds no {CONFIG}; choose another"
                 )
             else:
-                self.write(CONFIG, {"config": settings, "notes": {**places, **(notes or {})}})
+                self.write(CONFIG, {"config": settings, "notes": notes})
             self._lock = _lock(self.path / ".lock")
         except OSError as error:
             raise InputError(f"run_dir: cannot use {self.path}: {error.strerror}") from None
-        self.checkpoints = Checkpoints(self.path / CHECKPOINTS, settings, keep)
 
     def _refuse_others(self, settings: dict[str, Any]) -> None:
         if different := differences(read_run(self.path).settings, settings):
-            raise InputError(
+            raise MismatchError(
                 f"run_dir: {self.path} holds a run of another configuration: "
                 f"{'; '.join(different)}; choose another run_dir or the same settings"
             )
@@ -103,33 +116,32 @@ class Run:
         names = sorted(values, key=lambda name: name != "loss")  # the loss first
         self._pending.append({"step": step} | {name: values[name] for name in names})
 
-    def flush(self) -> float:
-        """Waits for the noted values and writes them to metrics.jsonl; their mean `loss`.
+    def flush(self) -> list[dict[str, Any]]:
+        """Waits for the noted values, writes them to metrics.jsonl and returns the lines.
 
-        Raises:
-            FloatingPointError: if a value is not finite; it is written all the same.
+        A number that is not finite is written as null, which JSON has, and returned as it is.
         """
         values = jax.device_get([list(line.values()) for line in self._pending])
         lines = [
-            {name: x if isinstance(x, int) else float(x) for name, x in zip(line, row)}
+            {name: x if isinstance(x, int) else _plain(x) for name, x in zip(line, row)}
             for line, row in zip(self._pending, values)
         ]
         self._pending = []
-        self._append("metrics.jsonl", "".join(json.dumps(line) + "\n" for line in lines))
-        for line in lines:
-            if strange := [f"{name} {x}" for name, x in line.items() if not math.isfinite(x)]:
-                raise FloatingPointError(f"diverged at step {line['step']}: {', '.join(strange)}")
-        losses = [line["loss"] for line in lines if "loss" in line]
-        return sum(losses) / len(losses) if losses else math.nan
+        for listener in self.listeners:
+            listener(lines)
+        self.append("metrics.jsonl", "".join(json.dumps(_sound(line)) + "\n" for line in lines))
+        return lines
 
     def add_sample(self, text: str) -> None:
         """Adds a text to samples.txt."""
-        self._append("samples.txt", text)
+        self.append("samples.txt", text)
 
-    def draw(self, floors: Mapping[str, float] | None = None) -> None:
+    def draw(self, floors: Mapping[str, float] | None = None, unit: str = "character") -> None:
         """Draws curve.png from all metrics noted so far, with levels to compare with."""
         self.flush()
-        loss_curve(self.path / "curve.png", read_metrics(self.path), floors, title=self.path.name)
+        if is_first():
+            metrics = read_metrics(self.path)
+            loss_curve(self.path / "curve.png", metrics, floors, self.path.name, unit)
 
     def write(self, name: str, value: Any) -> None:
         """Writes a JSON file at once: a reader sees the old one or the new one, never half."""
@@ -137,17 +149,23 @@ class Run:
         temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", "utf-8")
         temporary.replace(self.path / name)
 
-    def save(self, step: int, state: PyTree) -> None:
-        """Saves a checkpoint after `step` steps, with the metrics up to it on disk first."""
+    def save(self, step: int, state: PyTree, loss: float | None = None) -> None:
+        """Saves a checkpoint after `step` steps, with the metrics up to it on disk first.
+
+        Args:
+            step: number of steps done.
+            state: pytree of arrays.
+            loss: what the state reaches on held-out data; the best checkpoint is kept.
+        """
         self.flush()
         sizes = {name: self._size(name) for name in _GROWING}
-        self.checkpoints.save(step, state, {"sizes": sizes})
+        self.checkpoints.save(step, state, {"sizes": sizes}, loss)
 
     def restore(self, like: PyTree) -> Restored | None:
         """The newest checkpoint, or None; the growing files go back to where it was taken."""
         restored = self.checkpoints.restore_latest(like)
         sizes = restored.notes["sizes"] if restored else {}
-        for name in _GROWING:
+        for name in _GROWING if is_first() else ():
             if self._size(name) > sizes.get(name, 0):
                 os.truncate(self.path / name, sizes.get(name, 0))
         return restored
@@ -156,7 +174,10 @@ class Run:
         path = self.path / name
         return path.stat().st_size if path.exists() else 0
 
-    def _append(self, name: str, text: str) -> None:
+    def append(self, name: str, text: str) -> None:
+        """Adds a text to a file of the directory."""
+        if not is_first():
+            return
         with open(self.path / name, "a", encoding="utf-8", newline="\n") as file:
             file.write(text)
 
@@ -167,7 +188,19 @@ class Run:
         if exception[0] is None:
             self.flush()
         self.checkpoints.close()
-        self._lock.close()
+        if self._lock:
+            self._lock.close()
+
+
+def _plain(x: Any) -> int | float:
+    """An integer if the array holds integers, else a float."""
+    number: int | float = np.asarray(x).item()
+    return number
+
+
+def _sound(line: dict[str, Any]) -> dict[str, Any]:
+    """A line as JSON has it: null in place of NaN and inf."""
+    return {name: x if math.isfinite(x) else None for name, x in line.items()}
 
 
 def _absolute(place: Any) -> str | None:

@@ -5,12 +5,20 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
+from etils import epath
+
 from rnn_jax.data.errors import InputError
 from rnn_jax.train.checkpoint import Checkpoints
 
 C = TypeVar("C")
 S = TypeVar("S")
 CONFIG, CHECKPOINTS = "config.json", "checkpoints"
+PLACES = ("data", "validation", "test", "checkpoint_dir")  # where something lies, noted
+# Fields that say where and how, not what; they may change when a run is resumed.
+FREE = (
+    *("run_dir", *PLACES, "parallel", "distributed", "keep", "max_skipped", "stuck_after"),
+    *("tensorboard", "profile"),
+)
 
 
 @dataclass(frozen=True)
@@ -47,20 +55,30 @@ class SavedRun:
         known = {name: _hashable(value) for name, value in self.settings.items()}
         known |= {"run_dir": self.directory}
         hints = get_type_hints(kind)
-        for name in ("data", "validation", "test"):
+        for name in PLACES:
             place = self.notes.get(name)
             known[name] = Path(place) if place and Path in get_args(hints.get(name)) else place
         names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-        if missing := [name for name in names if name not in known]:
+        if missing := [name for name in names if name not in known and name not in FREE]:
             raise InputError(f"run_dir: {self.directory / CONFIG} lacks {', '.join(missing)}")
-        return kind(**{name: known[name] for name in names})
+        return kind(**{name: known[name] for name in names if name in known})
 
-    def restore(self, like: S) -> S:
-        """The newest saved state, given one of the same structure; InputError if there is none."""
-        directory = self.directory / CHECKPOINTS
+    def restore(self, like: S, best: bool = False) -> S:
+        """The newest saved state, or the best, given one of the same structure.
+
+        Args:
+            like: pytree of arrays with the structure, shapes, dtypes and shardings to restore.
+            best: whether to take the one with the lowest held-out loss, if that was measured.
+
+        Raises:
+            InputError: if there is none.
+        """
+        where = self.notes.get("checkpoint_dir") or self.directory / CHECKPOINTS
+        directory = epath.Path(where)
         if directory.is_dir():
             with Checkpoints(directory, self.settings, read_only=True) as checkpoints:
-                if restored := checkpoints.restore_latest(like):
+                restored = checkpoints.restore_best(like) if best else None
+                if restored := restored or checkpoints.restore_latest(like):
                     return restored.state
         raise InputError(f"run_dir: {self.directory} holds no checkpoint yet")
 
@@ -92,8 +110,10 @@ def read_run(directory: str | Path | None) -> SavedRun:
         raise InputError(f"run_dir: {path} is damaged: {error}") from None
 
 
-def read_metrics(directory: str | Path) -> list[dict[str, float]]:
+def read_metrics(directory: str | Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl of a run directory, in order; none if it is absent.
+
+    What was not finite is None.
 
     Example:
         >>> read_metrics("no/such/run")

@@ -3,6 +3,7 @@
 import io
 import signal
 import threading
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from rnn_jax.train import Progress, Run, StopSignal, cli, loop, loss_curve, read_metrics
+from rnn_jax.train import Progress, Report, Run, StopSignal, cli, loop, loss_curve, read_metrics
 
 pytest.importorskip("tqdm")
 pytest.importorskip("matplotlib")
@@ -41,13 +42,16 @@ def run_loop(directory, interrupt_at=(), crash_at=(), steps=25):
         return update(state, jnp.asarray(np.sin(done)))
 
     with Run(Config(directory)) as run:
+        restored = run.restore(state)
+        start, state = (restored.step, restored.state) if restored else (0, state)
 
         def report(state, done):
-            run.log(done, held_out_loss=float(state["w"].sum()) + 10)
-            return f"report at {done}"
+            found = Report(f"report at {done}", float(state["w"].sum()) + 10)
+            run.log(done, held_out_loss=found.loss)
+            return state, found
 
         progress = Progress(steps, file=io.StringIO())
-        return loop(run, state, step, report, steps, 10, 1, progress)
+        return loop(run, state, step, report, progress, start=start, steps=steps, report_every=10)
 
 
 def left_behind(directory):
@@ -65,20 +69,47 @@ def test_stopped_and_killed_runs_end_like_an_uninterrupted_one(tmp_path, capsys)
     assert left_behind(interrupted) == left_behind(tmp_path / "whole")
     said = capsys.readouterr().out
     assert "stopped by SIGTERM after step 4; run it again to go on" in said
-    assert f"{interrupted}: 20 of 25 steps are done" in said
     steps = [line["step"] for line in read_metrics(interrupted) if "loss" in line]
     assert steps == list(range(1, 26))
     reports = [line["step"] for line in read_metrics(interrupted) if "held_out_loss" in line]
     assert reports == [10, 20, 25]
 
 
-def test_a_finished_run_is_left_as_it_is(tmp_path, capsys):
+def test_a_finished_run_is_left_as_it_is(tmp_path):
     run_loop(tmp_path / "run")
     before = left_behind(tmp_path / "run")
-    capsys.readouterr()
     assert run_loop(tmp_path / "run", crash_at=range(99)) == cli.DONE
     assert left_behind(tmp_path / "run") == before
-    assert "25 of 25 steps are done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("skipped", "loss", "message"),
+    [
+        ((1, 2, 0, 1, 0), np.inf, None),  # never three in a row
+        ((1, 2, 3, 0, 0), np.inf, "at step 3 the loss is inf, .* skipped in a row: 3; there is no"),
+        ((0, 0, 0, 0, 0), np.nan, "at step 1 the loss is nan"),
+    ],
+)
+def test_too_many_updates_that_are_not_finite_end_the_run(tmp_path, skipped, loss, message, capsys):
+    def step(state, done):
+        strange = skipped[done] or not any(skipped)
+        return state, {"loss": loss if strange else 1.0, "skipped": skipped[done]}
+
+    def report(state, done):
+        return state, Report("", 1.0)
+
+    expected = pytest.raises(FloatingPointError, match=message) if message else nullcontext()
+    with expected, Run(Config(tmp_path)) as run:
+        progress = Progress(5, file=io.StringIO())
+        loop(run, (), step, report, progress, steps=5, report_every=9, max_skipped=3)
+    lines = read_metrics(tmp_path)  # plain JSON: what is not finite is null
+    assert [line["loss"] for line in lines] == [
+        None if n or not any(skipped) else 1.0 for n in skipped[: len(lines)]
+    ]
+    said = capsys.readouterr().out
+    assert said.count("no update made") == (
+        0 if message and not any(skipped) else 3 - 1 * bool(message)
+    )
 
 
 def test_a_second_signal_is_not_held_back():
@@ -111,6 +142,13 @@ def test_stop_signal_does_nothing_outside_the_main_thread():
 class Terminal(io.StringIO):
     def isatty(self):
         return True
+
+
+def test_words_are_shown_with_their_perplexity():
+    file = io.StringIO()
+    with Progress(total=1, file=file, every=0, unit="word") as progress:
+        progress.update(1, loss=np.log(50.0))
+    assert "perplexity 50.0 per word" in file.getvalue()
 
 
 @pytest.mark.parametrize("file", [io.StringIO(), Terminal()])

@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from rnn_jax.data import InputError
-from rnn_jax.train import Run, SavedRun, read_metrics, read_run
+from rnn_jax.train import MismatchError, Run, SavedRun, read_metrics, read_run
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,11 @@ class Config:
     data: Path | None = None
     hidden_size: int = 8
     sizes: tuple[int, ...] = (1, 2)
+
+
+@dataclass(frozen=True)
+class Elsewhere(Config):
+    checkpoint_dir: str | None = None
 
 
 def contents(directory: Path) -> dict[Path, tuple[bytes, int]]:
@@ -31,7 +37,7 @@ def test_another_configuration_is_refused_by_name_and_nothing_changes(tmp_path):
         run.save(1, {"w": jnp.ones(2)})
     before = contents(config.run_dir)
     with pytest.raises(
-        InputError, match=r"hidden_size 8 there, 9 here; sizes \[1, 2\] there, \[1, 3\] here"
+        MismatchError, match=r"hidden_size 8 there, 9 here; sizes \[1, 2\] there, \[1, 3\] here"
     ):
         Run(replace(config, hidden_size=9, sizes=(1, 3)), "digest")
     with pytest.raises(InputError, match="data digest there, another here"):
@@ -75,7 +81,7 @@ def test_metrics_and_samples_go_back_to_the_checkpoint(tmp_path):
         assert run.restore(state) is None
         run.log(1, loss=jnp.asarray(2.0), gradient_norm=jnp.asarray(0.5))
         run.log(2, loss=jnp.asarray(1.0), gradient_norm=jnp.asarray(0.5))
-        assert run.flush() == 1.5
+        assert [line["loss"] for line in run.flush()] == [2.0, 1.0]
         run.add_sample("eins\n")
         run.save(2, state)
         run.log(3, loss=9.0)  # lost with the process that took this step
@@ -88,12 +94,24 @@ def test_metrics_and_samples_go_back_to_the_checkpoint(tmp_path):
     assert (config.run_dir / "samples.txt").read_text() == "eins\n"
 
 
-def test_a_metric_that_is_not_finite_ends_the_run_and_is_written(tmp_path):
+def test_a_metric_that_is_not_finite_is_null_in_the_file(tmp_path):
     with Run(Config(tmp_path / "run")) as run:
-        run.log(7, loss=jnp.asarray(jnp.nan))
-        with pytest.raises(FloatingPointError, match="diverged at step 7: loss nan"):
-            run.flush()
-    assert '"loss": NaN' in (tmp_path / "run" / "metrics.jsonl").read_text()
+        seen = []
+        run.listeners.append(seen.extend)
+        run.log(7, loss=jnp.asarray(jnp.nan), tokens=jnp.asarray(12))
+        (line,) = run.flush()
+    assert np.isnan(line["loss"]) and seen == [line] and type(line["tokens"]) is int
+    assert read_metrics(tmp_path / "run") == [{"step": 7, "loss": None, "tokens": 12}]
+
+
+def test_checkpoints_may_lie_elsewhere(tmp_path):
+    config = Elsewhere(tmp_path / "run", checkpoint_dir=str(tmp_path / "far"))
+    with Run(config) as run:
+        run.save(3, {"w": jnp.ones(2)})
+    assert (tmp_path / "far" / "3").is_dir() and not (tmp_path / "run" / "checkpoints").exists()
+    saved = read_run(tmp_path / "run")
+    assert saved.restore({"w": jnp.zeros(2)})["w"].tolist() == [1, 1]
+    assert saved.config(Elsewhere) == config
 
 
 def test_a_saved_run_is_read_back_without_being_touched(tmp_path):
