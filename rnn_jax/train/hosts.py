@@ -1,11 +1,12 @@
 """Several hosts that train together: how they find each other, who writes, who has which rows."""
 
+import os
 from typing import Any
 
 import jax
 import numpy as np
 
-from rnn_jax.data.errors import InputError
+from rnn_jax.data.errors import InputError, refusing
 from rnn_jax.typing import PyTree
 
 
@@ -15,6 +16,8 @@ def join_hosts(
     """Make one program of the processes of several hosts; before anything else touches a device.
 
     On Cloud TPU, Slurm and Kubernetes JAX finds the others by itself, so nothing need be given.
+    Elsewhere the environment may say it, in JAX_COORDINATOR_ADDRESS, JAX_NUM_PROCESSES and
+    JAX_PROCESS_ID.
 
     Args:
         coordinator: "address:port" of host 0, the same everywhere.
@@ -22,20 +25,29 @@ def join_hosts(
         host: Which of them this is, from 0.
 
     Raises:
-        ValueError: If only some of the three are given, or ``host`` is not one of so many.
+        InputError: If only some of the three are given, ``host`` is not one of so many, or nothing
+            is given where JAX does not find the others.
 
     Example:
         >>> join_hosts("localhost:1234", num_hosts=2)
         Traceback (most recent call last):
-        ValueError: join_hosts: coordinator='localhost:1234', num_hosts=2, host=None: give ...
+        rnn_jax.data.errors.InputError: join_hosts: coordinator='localhost:1234', num_hosts=2, ...
     """
+    if (coordinator, num_hosts, host) == (None, None, None) and "JAX_PROCESS_ID" in os.environ:
+        coordinator = os.environ.get("JAX_COORDINATOR_ADDRESS")
+        num_hosts, host = (
+            int(os.environ[name]) if os.environ.get(name, "").isdecimal() else None
+            for name in ("JAX_NUM_PROCESSES", "JAX_PROCESS_ID")
+        )
     given = (coordinator, num_hosts, host)
     if None in given and given != (None, None, None) or not 0 <= (host or 0) < (num_hosts or 1):
-        raise ValueError(
+        raise InputError(
             f"join_hosts: coordinator={coordinator!r}, num_hosts={num_hosts}, host={host}: give "
             "all three, hosts counted from 0, or none."
         )
-    jax.distributed.initialize(coordinator, num_hosts, host)
+    with refusing("distributed: JAX finds no other hosts here; set JAX_COORDINATOR_ADDRESS, "
+                  "JAX_NUM_PROCESSES and JAX_PROCESS_ID: "):  # fmt: skip
+        jax.distributed.initialize(coordinator, num_hosts, host)
 
 
 def is_first() -> bool:

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import optax
-from jax.sharding import Mesh
 
 from rnn_jax.data.errors import InputError, refusing
 from rnn_jax.train import averaging
@@ -65,7 +64,7 @@ class Settings:
                 f"multiple of {size}, or --parallel none for one device"
             )
 
-    def make_mesh(self) -> Mesh:
+    def make_mesh(self) -> Any:
         """All devices, or one where nothing is parallel."""
         return data_mesh(1 if self.parallel == "none" else None)
 

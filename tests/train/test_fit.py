@@ -97,7 +97,7 @@ def test_a_run_leaves_metrics_curve_speed_and_the_best(whole):
         share = np.mean(norms[max(line["step"] - 5, 0) : line["step"]] > 0.2)
         assert line["clip_rate"] == pytest.approx(share) and line["skipped_total"] == 0
     assert [line["update_norm"] > 0 for line in steps] == [False] + [True] * 11  # warm-up from 0
-    speed = [json.loads(line) for line in Path(whole.run_dir, "speed.jsonl").open()]
+    speed = list(map(json.loads, Path(whole.run_dir, "speed.jsonl").read_text().splitlines()))
     assert [line["step"] for line in speed] == [5, 10, 12] and speed[-1]["waits"] <= 12
     assert Path(whole.run_dir, "curve.png").stat().st_size > 5000
 
