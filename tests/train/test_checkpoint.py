@@ -92,7 +92,7 @@ def test_a_flipped_bit_is_noticed_and_the_one_before_is_taken(tmp_path):
         restored = checkpoints.restore_latest(state)
         assert restored.step == 1
         assert_identical(restored.state, state)
-        assert (tmp_path / "damaged-2").is_dir()
+        assert len(list(tmp_path.glob("damaged-2-*"))) == 1
         checkpoints.save(2, state)  # the run goes on and comes to step 2 again
     with Checkpoints(tmp_path, CONFIG) as checkpoints:
         assert checkpoints.restore_latest(state).step == 2
@@ -102,7 +102,7 @@ def test_a_run_never_starts_anew_because_its_checkpoints_cannot_be_read(tmp_path
     with Checkpoints(tmp_path, CONFIG) as checkpoints:
         checkpoints.save(1, {"w": jnp.zeros(3)})
     with Checkpoints(tmp_path, CONFIG) as checkpoints:
-        with pytest.raises(InputError, match="no checkpoint in .* can be restored: 1: "):
+        with pytest.raises(InputError, match=r"holds other arrays: \['w'\] .*\[3\] there, .*\[4\]"):
             checkpoints.restore_latest({"w": jnp.zeros(4)})
     assert (tmp_path / "1").is_dir()
 
