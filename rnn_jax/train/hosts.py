@@ -50,6 +50,16 @@ def join_hosts(
         jax.distributed.initialize(coordinator, num_hosts, host)
 
 
+def first_device() -> jax.Device:
+    """The first device of this host, for what needs but one.
+
+    Example:
+        >>> first_device() == jax.devices()[0]
+        True
+    """
+    return jax.local_devices()[0]
+
+
 def is_first() -> bool:
     """Whether this process writes what a run leaves behind; the others only compute.
 

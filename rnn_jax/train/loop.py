@@ -127,9 +127,7 @@ def _checked(
 
 
 def _diverged(run: Run, what: str) -> FloatingPointError:
-    saved = run.checkpoints.steps()
-    sound = f"the checkpoint of step {saved[-1]} is sound" if saved else "there is no checkpoint"
     return FloatingPointError(
-        f"diverged: {what}; {sound}. Try a lower learning_rate or clip_limit, a longer "
-        "warmup_steps or precision float32, in another run_dir"
+        f"diverged: {what}; {run.checkpoints.describe()}. Try a lower learning_rate or "
+        "clip_limit, a longer warmup_steps or precision float32, in another run_dir"
     )

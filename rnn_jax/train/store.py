@@ -11,7 +11,7 @@ import jax
 import orbax.checkpoint as ocp
 from etils import epath
 
-from rnn_jax.train.hosts import is_first
+from rnn_jax.train.hosts import first_device, is_first
 from rnn_jax.typing import PyTree
 
 
@@ -130,7 +130,7 @@ class _Kept:
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
     """What stands for an array; without a place of its own it comes to the first device here."""
-    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    here = jax.sharding.SingleDeviceSharding(first_device())
     return jax.ShapeDtypeStruct(
         leaf.shape, leaf.dtype, sharding=getattr(leaf, "sharding", None) or here
     )

@@ -86,7 +86,11 @@ def test_a_finished_run_is_left_as_it_is(tmp_path):
     ("skipped", "loss", "message"),
     [
         ((1, 2, 0, 1, 0), np.inf, None),  # never three in a row
-        ((1, 2, 3, 0, 0), np.inf, "at step 3 the loss is inf, .* skipped in a row: 3; there is no"),
+        (
+            (1, 2, 3, 0, 0),
+            np.inf,
+            "at step 3 the loss is inf, .* skipped in a row: 3; no checkpoint yet",
+        ),
         ((0, 0, 0, 0, 0), np.nan, "at step 1 the loss is nan"),
     ],
 )
