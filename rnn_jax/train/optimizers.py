@@ -10,7 +10,7 @@ import optax
 from rnn_jax.typing import Params
 
 Name = Literal["adam", "adagrad", "adadelta", "lion", "rmsprop", "sgd"]
-Schedule = Literal["constant", "cosine", "exponential", "inverse_sqrt", "linear"]
+Schedule = Literal["constant", "cosine", "exponential", "inverse_sqrt", "linear", "staircase"]
 Clip = Literal["norm", "leaf", "value", "adaptive"]
 
 
@@ -30,10 +30,14 @@ class Optimizer:
         learning_rate: The highest rate.
         schedule: "constant"; "cosine" and "linear" fall to ``end_share`` at step ``steps``,
             "exponential" falls by the same factor at each step; "inverse_sqrt" as sqrt(w / step)
-            from the end of the warm-up w on.
+            from the end of the warm-up w on; "staircase" stays until update ``hold_steps``, there
+            and every ``decay_every`` updates later it falls to ``decay_rate`` of what it was.
         steps: Updates in all, which the falling schedules want to know.
         warmup_steps: Updates during which the rate rises from 0; at most half of ``steps``.
         end_share: What is left of the rate in the end.
+        hold_steps: Of "staircase"; counted from the first update, the warm-up included.
+        decay_every: Of "staircase", updates between two falls.
+        decay_rate: Of "staircase", in (0, 1].
         clip: "norm" bounds the norm over all parameters together (Pascanu 2013), "leaf" that of
             each array, "value" each element, "adaptive" each unit's by the norm of its weights.
         clip_limit: The bound; None for no clipping.
@@ -41,7 +45,8 @@ class Optimizer:
             two axes (biases, gains) are left alone.
         momentum: Of "sgd".
         beta1: Of the first moment ("adam", "lion").
-        beta2: Of the second moment.
+        beta2: Of the second moment ("adam", "lion").
+        rms_decay: Of the mean square ("rmsprop").
         accumulate: Batches for one update.
 
     Raises:
@@ -69,12 +74,16 @@ class Optimizer:
     steps: int | None = None
     warmup_steps: int = 0
     end_share: float = 0.01
+    hold_steps: int = 0
+    decay_every: int = 1000
+    decay_rate: float = 0.5
     clip: Clip = "norm"
     clip_limit: float | None = 1.0
     weight_decay: float = 0.0
     momentum: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.999
+    rms_decay: float = 0.9
     accumulate: int = 1
 
     def __post_init__(self) -> None:
@@ -94,11 +103,15 @@ class Optimizer:
             "learning_rate": self.learning_rate > 0,
             "warmup_steps": self.warmup_steps >= 0,
             "end_share": 0 < self.end_share <= 1,
+            "hold_steps": self.hold_steps >= 0,
+            "decay_every": self.decay_every >= 1,
+            "decay_rate": 0 < self.decay_rate <= 1,
             "clip_limit": self.clip_limit is None or self.clip_limit > 0,
             "weight_decay": self.weight_decay >= 0,
             "momentum": 0 <= self.momentum < 1,
             "beta1": 0 <= self.beta1 < 1,
             "beta2": 0 <= self.beta2 < 1,
+            "rms_decay": 0 <= self.rms_decay < 1,
             "accumulate": isinstance(self.accumulate, int) and self.accumulate >= 1,
         }
         if wrong := [field for field, holds in bounds.items() if not holds]:
@@ -123,6 +136,13 @@ class Optimizer:
 
             def after(count: Any) -> Any:
                 return peak * (start / (start + jnp.maximum(count, 0))) ** 0.5
+
+        elif self.schedule == "staircase":
+            hold = max(self.hold_steps - warmup, 0)
+
+            def after(count: Any) -> Any:
+                falls = jnp.floor_divide(count - hold, self.decay_every) + 1
+                return peak * self.decay_rate ** jnp.maximum(falls, 0)
 
         else:
             after = optax.constant_schedule(peak)
@@ -157,7 +177,7 @@ class Optimizer:
         rules = {
             "adam": lambda: optax.scale_by_adam(b1, b2),
             "lion": lambda: optax.scale_by_lion(b1, b2),
-            "rmsprop": optax.scale_by_rms,
+            "rmsprop": lambda: optax.scale_by_rms(self.rms_decay),
             "adagrad": optax.scale_by_rss,
             "adadelta": optax.scale_by_adadelta,
             "sgd": lambda: optax.trace(self.momentum) if self.momentum else optax.identity(),

@@ -30,10 +30,14 @@ class Settings:
     learning_rate: Rate = 3e-3  # at its highest
     schedule: Schedule = "cosine"  # how the learning rate goes on after the warm-up
     warmup_steps: Natural = 100  # of rising rate, at most half of all
+    hold_steps: Natural = 0  # staircase: updates before the rate first falls
+    decay_every: Count = 1000  # staircase: updates between two falls
+    decay_rate: Probability = 0.5  # staircase: what a fall leaves of the rate
     clip: Clip = "norm"  # of all, of each array (leaf), of each number, or adaptive
     clip_limit: Rate = 1.0  # longest gradient; inf for no clipping
     weight_decay: Weight = 0.0  # share of the matrices taken away, times the rate
     momentum: Probability = 0.0  # of sgd
+    rms_decay: Probability = 0.9  # of rmsprop's mean square
     accumulate: Count = 1  # batches for one update
     average: Literal["none", "exponential", "triggered"] = "none"  # of the parameters: none,
     # moving, or from where the held-out loss stops falling (NT-ASGD)
@@ -76,10 +80,14 @@ class Settings:
             schedule=self.schedule,
             steps=-(-self.steps // self.accumulate),
             warmup_steps=self.warmup_steps,
+            hold_steps=self.hold_steps,
+            decay_every=self.decay_every,
+            decay_rate=self.decay_rate,
             clip=self.clip,
             clip_limit=None if self.clip_limit == float("inf") else self.clip_limit,
             weight_decay=self.weight_decay,
             momentum=self.momentum,
+            rms_decay=self.rms_decay,
             accumulate=self.accumulate,
         ).make()
         if self.average == "exponential":

@@ -64,6 +64,29 @@ def test_schedules_are_their_formulas():
         np.testing.assert_allclose([rate(t) for t in at], values, rtol=1e-6)
 
 
+def test_staircase_is_that_of_zaremba():
+    """The rule as the TensorFlow tutorial spells it, by epoch i of n steps."""
+    n, epochs, decay, kept = 5, 7, 0.8, 3
+    made = Optimizer(schedule="staircase", hold_steps=kept * n, decay_every=n, decay_rate=decay,
+                     learning_rate=2.0)  # fmt: skip
+    by_epoch = [2.0 * decay ** max(i + 1 - kept, 0) for i in range(epochs)]
+    rates = jax.vmap(made.rate())(jnp.arange(n * epochs))
+    np.testing.assert_allclose(rates, np.repeat(by_epoch, n), rtol=1e-6)
+    warm = replace(made, warmup_steps=4).rate()  # the warm-up does not move the falls
+    np.testing.assert_allclose([warm(2), warm(14), warm(15)], [1.0, 2.0, 1.6], rtol=1e-6)
+    with pytest.raises(ValueError, match="decay_every=0, decay_rate=1.5"):
+        Optimizer(decay_every=0, decay_rate=1.5)
+
+
+def test_rmsprop_equals_the_formula():
+    made = Optimizer(name="rmsprop", learning_rate=0.1, rms_decay=0.95, clip_limit=None)
+    w, v = np.array([1.0, -2.0, 0.5, 3.0]), np.zeros(4)
+    for gradient in GRADIENTS:
+        v = 0.95 * v + 0.05 * gradient**2
+        w = w - 0.1 * gradient / np.sqrt(v + 1e-8)
+    np.testing.assert_allclose(run(made.make(), GRADIENTS)[0][-1], w, rtol=1e-5)
+
+
 def test_clipping_decay_and_accumulation_equal_the_formulas():
     def first(**options):
         made = Optimizer(name="sgd", learning_rate=1.0, **options)
