@@ -9,6 +9,8 @@ import numpy as np
 
 from rnn_jax.data.batch import padded
 from rnn_jax.data.bounds import bucket_bounds
+from rnn_jax.data.errors import InputError
+from rnn_jax.data.speech import Utterances
 from rnn_jax.ops.frames import stack_frames, standardize
 from rnn_jax.ops.spectrogram import LogMel
 
@@ -64,6 +66,26 @@ def features(
             for place, y, num_frames in zip(places, np.asarray(ys), np.asarray(frames)):
                 rows[place] = y[:num_frames].copy()  # the copy lets go of the padded batch
     return rows
+
+
+def spoken_features(part: Utterances, log_mel: LogMel) -> list[np.ndarray]:
+    """Features (T, F) of each utterance, normalised over itself, T at least 1.
+
+    Raises:
+        InputError: if one is too short for a frame; it names the recording.
+
+    Example:
+        >>> spoken_features(Utterances([np.zeros(9)], [""], [9], ["a.wav"], [""]), LogMel())
+        Traceback (most recent call last):
+        rnn_jax.data.errors.InputError: data: a.wav has 9 samples, but a frame has 400: ...
+    """
+    for name, length in zip(part.names, np.asarray(part.lengths).tolist()):
+        if length < log_mel.window_size:
+            raise InputError(
+                f"data: {name} has {length} samples, but a frame has {log_mel.window_size}: take "
+                "it out"
+            )
+    return features(part.samples, log_mel, lengths=part.lengths)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from rnn_jax.data.errors import InputError
+
 
 @dataclass(frozen=True, eq=False)
 class Utterances:
@@ -97,6 +99,20 @@ class SpeechCorpus:
     test: Utterances
     sample_rate: int  # Hz
     notes: tuple[str, ...] = ()  # what a user should know: what was left out, resampled, averaged
+
+    def part(self, name: str) -> Utterances:
+        """The part "train", "validation" or "test".
+
+        Raises:
+            InputError: if there is nothing in it.
+        """
+        found: Utterances = getattr(self, name)
+        if not found.size:
+            raise InputError(
+                f"data: there are no recordings in the part {name}; where the source names parts, "
+                "name one train, dev and test"
+            )
+        return found
 
     def __str__(self) -> str:
         sizes = []

@@ -38,9 +38,13 @@ from rnn_jax.models.search import Found as Found
 from rnn_jax.models.seq2seq import Seq2Seq as Seq2Seq
 from rnn_jax.models.seq2seq_config import Seq2SeqConfig as Seq2SeqConfig
 from rnn_jax.models.speech import Encoded as Encoded
+from rnn_jax.models.speech import Hypotheses as Hypotheses
 from rnn_jax.models.speech import SpeechEncoder as SpeechEncoder
 from rnn_jax.models.speech import SpeechEncoderConfig as SpeechEncoderConfig
 from rnn_jax.models.speech import Transcript as Transcript
+from rnn_jax.models.speech_alignment import speech_alignment as speech_alignment
+from rnn_jax.models.speech_search import recognise as recognise
+from rnn_jax.models.speech_search import recognise_all as recognise_all
 from rnn_jax.models.tagger import Tagger as Tagger
 from rnn_jax.models.tagger import TaggerConfig as TaggerConfig
 from rnn_jax.models.transducer import Transducer as Transducer

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rnn_jax import layers
+from rnn_jax import drivers, layers
 
 
 def cell_chain(
@@ -35,6 +35,7 @@ def layer_chain(
     *,
     bidirectional: bool = False,
     factors: Sequence[int] | None = None,
+    driver: Callable[..., Any] = drivers.scan,
 ) -> tuple[Any, ...]:
     """A layer for each of ``hidden_sizes``, lowest first, for ``Stack`` and ``Pyramid``.
 
@@ -44,6 +45,7 @@ def layer_chain(
         hidden_sizes: H of each layer and direction.
         bidirectional: Whether every layer reads from both ends.
         factors: How many neighbouring steps each layer reads as one; None for 1.
+        driver: How each runs over time.
 
     Example:
         >>> from rnn_jax import cells
@@ -53,7 +55,8 @@ def layer_chain(
     """
     made: list[Any] = []
     for hidden_size, factor in zip(hidden_sizes, factors or (1,) * len(hidden_sizes), strict=True):
-        rnn = layers.RNN(cell=cell(input_size=factor * input_size, hidden_size=hidden_size))
+        made_cell = cell(input_size=factor * input_size, hidden_size=hidden_size)
+        rnn = layers.RNN(cell=made_cell, driver=driver)
         made.append(layers.Bidirectional(forward=rnn) if bidirectional else rnn)
         input_size = made[-1].output_size
     return tuple(made)

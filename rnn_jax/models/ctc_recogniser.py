@@ -12,6 +12,7 @@ from rnn_jax.losses import Sum, ctc_loss, tally
 from rnn_jax.models.pure import Pure, take_apart
 from rnn_jax.models.speech import (
     Encoded,
+    Hypotheses,
     SpeechEncoder,
     SpeechEncoderConfig,
     Transcript,
@@ -144,21 +145,43 @@ class CTCRecogniser(nnx.Module):
                 "language_model and label_bonus rank the prefixes of a beam, but beam_size is "
                 "None: give one, such as 8."
             )
+        if beam_size is None:
+            pure, params = take_apart(self)
+            logits, lengths = _time_first_logits(pure, params, features, lengths)
+            tokens, sizes, scores = decoding.ctc_greedy(logits, lengths, blank=self.config.blank)
+            return Transcript(tokens.T, sizes, scores)
+        return self.hypotheses(
+            features,
+            lengths=lengths,
+            beam_size=beam_size,
+            num_best=1,
+            language_model=language_model,
+            label_bonus=label_bonus,
+        ).best
+
+    def hypotheses(
+        self,
+        features: jax.Array,
+        *,
+        lengths: jax.Array | None = None,
+        beam_size: int,
+        num_best: int | None = None,
+        language_model: decoding.LanguageModel | None = None,
+        label_bonus: float = 0.0,
+    ) -> Hypotheses:
+        """The ``num_best`` most probable labels, ``beam_size`` unless given; see ``transcribe``."""
         pure, params = take_apart(self)
         logits, lengths = _time_first_logits(pure, params, features, lengths)
-        blank = self.config.blank
-        if beam_size is None:
-            tokens, sizes, scores = decoding.ctc_greedy(logits, lengths, blank=blank)
-            return Transcript(tokens.T, sizes, scores)
         beams = decoding.ctc_prefix_beam(
             logits,
             lengths,
             beam_size=beam_size,
-            blank=blank,
+            num_best=beam_size if num_best is None else num_best,
+            blank=self.config.blank,
             language_model=language_model,
             label_bonus=label_bonus,
         )
-        return Transcript(beams.tokens[..., 0].T, beams.lengths[:, 0], beams.scores[:, 0])
+        return Hypotheses(jnp.moveaxis(beams.tokens, 0, -1), beams.lengths, beams.scores)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -14,7 +14,7 @@ from rnn_jax.models.listen_attend_spell_config import ListenAttendSpellConfig
 from rnn_jax.models.listen_attend_spell_search import SpellerSearch, transcribe
 from rnn_jax.models.pure import take_apart
 from rnn_jax.models.rows import embed
-from rnn_jax.models.speech import Encoded, SpeechEncoder, Transcript, time_first
+from rnn_jax.models.speech import Encoded, Hypotheses, SpeechEncoder, Transcript, time_first
 from rnn_jax.models.speech_labels import check_labels
 from rnn_jax.ops import drop, keep_mask
 from rnn_jax.ops.types import batch_like
@@ -132,7 +132,8 @@ class ListenAttendSpell(nnx.Module):
 
             total = (1 - w) * sum of cross entropies + w * sum of CTC's losses,   w = ctc_weight
 
-        Rows whose labels need more steps than CTC has count nothing there.
+        Rows whose labels need more steps than CTC has count nothing there; rows without frames and
+        labels, which fill up a batch, count nothing at all.
 
         Args:
             features: Frames.
@@ -155,6 +156,9 @@ class ListenAttendSpell(nnx.Module):
         token_lengths = None
         if found.lengths is not None:
             token_lengths = found.lengths + 1
+            if lengths is not None:
+                empty = (jnp.asarray(lengths) == 0) & (found.lengths == 0)
+                token_lengths = jnp.where(empty, 0, token_lengths)
             at_end = jnp.arange(targets.shape[1]) == found.lengths[:, None]
             targets = jnp.where(at_end, config.end, targets)
         if isinstance(sampling_rate, (int, float)) and sampling_rate == 0:
@@ -205,6 +209,28 @@ class ListenAttendSpell(nnx.Module):
         Raises:
             ValueError: If CTC is asked for and the model has none, or as ``decoding.beam_search``.
         """
+        return self.hypotheses(
+            features,
+            lengths=lengths,
+            max_length=max_length,
+            beam_size=beam_size,
+            num_best=1,
+            length_penalty=length_penalty,
+            ctc_weight=ctc_weight,
+        ).best
+
+    def hypotheses(
+        self,
+        features: jax.Array,
+        *,
+        lengths: jax.Array | None = None,
+        max_length: int,
+        beam_size: int,
+        num_best: int | None = None,
+        length_penalty: decoding.LengthPenalty | None = None,
+        ctc_weight: float = 0.0,
+    ) -> Hypotheses:
+        """The ``num_best`` most probable labels, ``beam_size`` unless given; see ``transcribe``."""
         if ctc_weight and not self.config.ctc_weight:
             raise ValueError(
                 f"ctc_weight is {ctc_weight}, but the model has no CTC output: make it with "
@@ -212,5 +238,6 @@ class ListenAttendSpell(nnx.Module):
             )
         pure, params = take_apart(self)
         penalty = length_penalty or decoding.NoPenalty()
-        search = SpellerSearch(pure, max_length, beam_size, penalty, ctc_weight)
+        kept = beam_size if num_best is None else num_best
+        search = SpellerSearch(pure, max_length, beam_size, kept, penalty, ctc_weight)
         return transcribe(search, params, features, lengths)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from rnn_jax import decoding
 from rnn_jax.models.pure import Pure
-from rnn_jax.models.speech import Transcript, time_first
+from rnn_jax.models.speech import Hypotheses, time_first
 from rnn_jax.ops.types import batch_like
 from rnn_jax.typing import Params
 
@@ -19,6 +19,7 @@ class SpellerSearch(NamedTuple):
     pure: Pure[Any]
     max_length: int
     beam_size: int
+    num_best: int
     length_penalty: decoding.LengthPenalty
     ctc_weight: float
 
@@ -26,7 +27,7 @@ class SpellerSearch(NamedTuple):
 @partial(jax.jit, static_argnums=0)
 def transcribe(
     search: SpellerSearch, params: Params, features: jax.Array, lengths: jax.Array | None
-) -> Transcript:
+) -> Hypotheses:
     """The best labels of frames (B, T, F), without the symbol for the end.
 
     Example:
@@ -36,12 +37,12 @@ def transcribe(
         ...     input_size=3, hidden_size=4, num_layers=1, vocab_size=5, decoder_size=4
         ... )
         >>> pure, params = take_apart(ListenAttendSpell(config, rngs=nnx.Rngs(0)))
-        >>> search = SpellerSearch(pure, 4, 1, decoding.NoPenalty(), 0.0)
+        >>> search = SpellerSearch(pure, 4, 2, 2, decoding.NoPenalty(), 0.0)
         >>> found = jax.eval_shape(
         ...     lambda params, xs: transcribe(search, params, xs, None), params, jnp.ones((2, 6, 3))
         ... )
         >>> found.tokens.shape
-        (2, 4)
+        (2, 2, 4)
     """
     model = search.pure(params)
     start, end = model.config.start, model.config.end
@@ -64,10 +65,11 @@ def transcribe(
         end=end,
         max_length=search.max_length,
         length_penalty=search.length_penalty,
+        num_best=search.num_best,
         normalize=not search.ctc_weight,
     )
-    tokens, sizes = beams.tokens[..., 0].T, beams.lengths[:, 0]
+    tokens, sizes = jnp.moveaxis(beams.tokens, 0, -1), beams.lengths  # (B, K, U), (B, K)
     places = jnp.arange(search.max_length)
-    ended = (tokens == end) & (places == sizes[:, None] - 1)
-    sizes = sizes - ended.any(1)
-    return Transcript(jnp.where(places < sizes[:, None], tokens, start), sizes, beams.scores[:, 0])
+    ended = (tokens == end) & (places == sizes[..., None] - 1)
+    sizes = sizes - ended.any(-1)
+    return Hypotheses(jnp.where(places < sizes[..., None], tokens, start), sizes, beams.scores)

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from rnn_jax import cells, layers
+from rnn_jax import cells, drivers, layers
 from rnn_jax.bridge.nnx import Layer
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.losses.checks import as_lengths
@@ -34,6 +34,7 @@ class SpeechEncoderConfig:
         cell: Makes a cell of ``input_size`` and ``hidden_size``: ``cells.LSTM``, ``cells.GRU``, ...
         bidirectional: Whether every layer reads from both ends.
         dropout: Rate of dropping between layers, and after the last.
+        driver: How the layers run over time: ``drivers.scan``, ``drivers.unrolled``, ...
 
     Raises:
         ValueError: If a number lies out of range, or there are more reductions than layers.
@@ -52,6 +53,7 @@ class SpeechEncoderConfig:
     cell: Callable[..., Any] = cells.LSTM
     bidirectional: bool = True
     dropout: float = 0.0
+    driver: Callable[..., Any] = drivers.scan
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -86,6 +88,7 @@ class SpeechEncoderConfig:
             (self.hidden_size,) * self.num_layers,
             bidirectional=self.bidirectional,
             factors=factors,
+            driver=self.driver,
         )
         return layers.Pyramid(layers=made, factor=factors, dropout=self.dropout)
 
@@ -95,6 +98,19 @@ class Encoded(NamedTuple):
 
     ys: jax.Array  # (B, T', O), zero on padding; or logits (B, T', V)
     lengths: jax.Array | None  # (B,) real steps of ys; None where no lengths were given
+
+
+class Hypotheses(NamedTuple):
+    """The K best hypotheses for each row, best first."""
+
+    tokens: jax.Array  # (B, K, U) labels; behind them the model's blank, or start symbol
+    lengths: jax.Array  # (B, K) labels of each
+    scores: jax.Array  # (B, K) as in Transcript; -inf where there are fewer
+
+    @property
+    def best(self) -> "Transcript":
+        """The first of each row."""
+        return Transcript(self.tokens[:, 0], self.lengths[:, 0], self.scores[:, 0])
 
 
 class Transcript(NamedTuple):

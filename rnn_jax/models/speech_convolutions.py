@@ -19,7 +19,7 @@ def clean_rows(xs: jax.Array, lengths: jax.Array | None) -> jax.Array:
     return jnp.moveaxis(clean(jnp.moveaxis(xs, 1, 0), lengths), 0, 1)
 
 
-def shorter(lengths: jax.Array, factor: int) -> jax.Array:
+def shorter(lengths: Any, factor: int) -> Any:
     """How many groups of ``factor`` steps there are: ``ceil(lengths / factor)``.
 
     Example:

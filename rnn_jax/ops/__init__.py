@@ -1,6 +1,7 @@
 """Arrays in, arrays out: the ground floor. No parameters, no state, no time."""
 
 from rnn_jax.ops import initializers as initializers
+from rnn_jax.ops.band_warp import BandWarp as BandWarp
 from rnn_jax.ops.dropout import drop as drop
 from rnn_jax.ops.dropout import keep_mask as keep_mask
 from rnn_jax.ops.frames import deltas as deltas
@@ -30,6 +31,7 @@ from rnn_jax.ops.spec_augment import SpecAugment as SpecAugment
 from rnn_jax.ops.spectrogram import Features as Features
 from rnn_jax.ops.spectrogram import LogMel as LogMel
 from rnn_jax.ops.spectrogram import power_spectrum as power_spectrum
+from rnn_jax.ops.speech_augment import SpeechAugment as SpeechAugment
 from rnn_jax.ops.tracing import depends as depends
 from rnn_jax.ops.types import batch_like as batch_like
 from rnn_jax.ops.types import explicit_sharding as explicit_sharding

@@ -45,6 +45,16 @@ def test_saturation_has_a_point_for_each_unit():
     assert figure.axes[0].get_ylabel() == "share of steps above 0.8"
 
 
+def test_speech_has_sound_and_weights_over_the_same_time():
+    sound, weights = RANDOM.normal(size=(40, 12)), RANDOM.dirichlet(np.ones(10), size=2)
+    figure = plots.plot_speech(sound, weights, ["h", " "], seconds=0.4, title="h")
+    upper, lower = figure.axes
+    np.testing.assert_array_equal(upper.get_images()[0].get_array(), sound.T)
+    np.testing.assert_array_equal(lower.get_images()[0].get_array(), weights)
+    assert upper.get_xlim() == lower.get_xlim() == (0, 0.4) and lower.get_xlabel() == "seconds"
+    assert ticks(lower.yaxis) == ["h", "␣"] and upper.get_title() == "h"
+
+
 def test_alignment_has_the_weights_and_the_tokens():
     weights = RANDOM.dirichlet(np.ones(4), size=3)
     figure = plots.plot_alignment(jnp.asarray(weights), source=["le", "chat", "dort", "."])

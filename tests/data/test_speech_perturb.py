@@ -1,0 +1,63 @@
+"""Copies of recordings: what is faster is shorter and higher; the noise is as loud as was said."""
+
+import numpy as np
+import pytest
+
+from rnn_jax.data.error_rates import error_rates
+from rnn_jax.data.speech import Utterances
+from rnn_jax.data.speech_perturb import perturbed
+
+TONE = np.sin(2 * np.pi * 500 * np.arange(8000) / 8000).astype(np.float32)
+TWO = Utterances([TONE, TONE[:4000]], ["a", "b"], [8000, 4000], ["x", "y"], ["s", "t"])
+
+
+def highest(samples):
+    """The frequency, Hz, that has the most power."""
+    power = np.abs(np.fft.rfft(samples * np.hanning(len(samples)), 65536))
+    return power.argmax() * 8000 / 65536
+
+
+def test_copies_are_shorter_as_they_are_higher():
+    more = perturbed(TWO, 3, noise_db=(60.0, 60.0))
+    assert more.texts == ["a", "b"] * 4 and more.speakers == ["s", "t"] * 4
+    assert len(set(more.names)) == 8 and more.samples[0] is TONE
+    speeds = np.array([8000, 4000] * 3) / more.lengths[2:]
+    assert np.ptp(speeds) > 0.1 and (abs(speeds - 1) <= 0.21).all()
+    pitches = [highest(samples) for samples in more.samples[2:]]
+    np.testing.assert_allclose(pitches, 500 * speeds, rtol=0.003)
+    again = perturbed(TWO.select([1]), 3, noise_db=(60.0, 60.0), seed=1)
+    assert again.lengths.tolist() != more.lengths[1::2].tolist()
+    same = perturbed(TWO, 2, noise_db=(60.0, 60.0))
+    np.testing.assert_array_equal(same.samples[5], more.samples[5])
+    assert perturbed(TWO, 0) is TWO
+
+
+def test_noise_lies_so_many_decibels_below():
+    more = perturbed(TWO, 1, speed=0.0, noise_db=(20.0, 20.0))
+    noise = more.samples[2] - TONE
+    assert more.samples[2].dtype == np.float32
+    np.testing.assert_allclose(10 * np.log10(np.mean(TONE**2) / np.mean(noise**2)), 20, atol=0.2)
+    with pytest.raises(ValueError, match=r"speed=0.9 lie in 0..0.5"):
+        perturbed(TWO, 1, speed=0.9)
+
+
+def edits(a, b):
+    """Least edits from a to b, by the recursion of the definition."""
+    if not a or not b:
+        return len(a) + len(b)
+    if a[0] == b[0]:
+        return edits(a[1:], b[1:])
+    return 1 + min(edits(a[1:], b), edits(a, b[1:]), edits(a[1:], b[1:]))
+
+
+def test_error_rates_are_edits_over_lengths():
+    pytest.importorskip("jiwer")
+    said = ["one two six", "no", "a b"]
+    found = ["one to six six", "", "a b"]
+    rates = error_rates(said, found)
+    words = sum(edits(a.split(), b.split()) for a, b in zip(said, found))
+    characters = sum(map(edits, said, found))
+    assert rates.words == words / 6 and rates.characters == characters / sum(map(len, said))
+    assert rates.sentences == 2 / 3 and str(rates).endswith("33.3% all right")
+    with pytest.raises(ValueError, match="3 references and 1 hypotheses"):
+        error_rates(said, found[:1])
