@@ -17,7 +17,7 @@ Kind = Literal["zero", "last", "mean", "learned"]
 
 
 def check_bridge(
-    kind: str, encoder: Sequence[Any], decoder: Sequence[Any], directions: int
+    kind: str, encoder: Sequence[Any], decoder: Sequence[Any], directions: Sequence[int]
 ) -> None:
     """Check that a bridge is one of ``Kind``, and for "last" that the states fit.
 
@@ -25,14 +25,14 @@ def check_bridge(
         kind: Which.
         encoder: The cell of each layer, lowest first, of one direction.
         decoder: The cell of each layer.
-        directions: Of the encoder, 1 or 2.
+        directions: 1 or 2 for each of the encoder's layers.
 
     Raises:
         ValueError: Naming the layers and their sizes.
 
     Example:
         >>> lstm = cells.LSTM(input_size=2, hidden_size=3)
-        >>> check_bridge("last", [lstm], [cells.LSTM(input_size=9, hidden_size=6)], 2)
+        >>> check_bridge("last", [lstm], [cells.LSTM(input_size=9, hidden_size=6)], [2])
     """
     if kind not in get_args(Kind):
         raise ValueError(f"bridge must be one of {get_args(Kind)}, got {kind!r}.")
@@ -43,14 +43,16 @@ def check_bridge(
             f'bridge="last" gives each of the {len(decoder)} decoder layers the state of one of '
             f'{len(encoder)} encoder layers: give as many to the encoder, or take "learned".'
         )
-    for k, (above, below) in enumerate(zip(decoder, encoder[-len(decoder) :], strict=True)):
-        has = {p: (*s[:-1], s[-1] * directions) for p, s in state_shapes(below).items() if s}
+    used = slice(-len(decoder), None)
+    ends = zip(decoder, encoder[used], directions[used], strict=True)
+    for k, (above, below, sides) in enumerate(ends):
+        has = {p: (*s[:-1], s[-1] * sides) for p, s in state_shapes(below).items() if s}
         wants = {p: s for p, s in state_shapes(above).items() if p in _carried_paths(above)}
         if any(has.get(path) != shape for path, shape in wants.items()):
             raise ValueError(
                 f'bridge="last": layer {k} of the decoder begins with {wants}, but the encoder '
-                f"ends with {has}, its {directions} directions side by side: give both the same "
-                f"kind of cell and the decoder hidden_size={directions} * that of the encoder, or "
+                f"ends with {has}, its {sides} directions side by side: give both the same "
+                f"kind of cell and the decoder hidden_size={sides} * that of the encoder, or "
                 'take "learned".'
             )
 

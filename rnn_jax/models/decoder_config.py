@@ -27,6 +27,7 @@ class DecoderConfig:
         context_size: Features of one vector that every step reads, where there is no attention;
             None for none.
         tied: Whether the output weights are the embedding.
+        residual: Add to each layer's output what it read, where the widths agree.
         dropout: Rate of dropping embeddings and what the logits are made of, at every step, and
             between layers, the same units for a sequence.
 
@@ -48,6 +49,7 @@ class DecoderConfig:
     feed: bool = True
     context_size: int | None = None
     tied: bool = False
+    residual: bool = False
     dropout: float = 0.0
 
     def __post_init__(self) -> None:
@@ -85,10 +87,12 @@ class DecoderConfig:
             if self.context_size is not None:
                 made[0] = cells.Context(cell=made[0], context_size=self.context_size)
             rnns = tuple(layers.RNN(cell=cell) for cell in made)
-            return layers.Stack(layers=rnns, dropout=self.dropout, dropout_per="sequence")
+            return layers.Stack(
+                layers=rnns, residual=self.residual, dropout=self.dropout, dropout_per="sequence"
+            )
         above = (cells.VariationalDropout(cell=c, input_rate=self.dropout) for c in made[1:])
         attentive = cells.Attentive(
-            cell=cells.Stacked(cells=(made[0], *above)),
+            cell=cells.Stacked(cells=(made[0], *above), residual=self.residual),
             attention=mechanism,
             order=self.order,
             attentional_size=self.vector_size,

@@ -9,7 +9,7 @@ from flax import nnx
 from rnn_jax.bridge.nnx import Layer
 from rnn_jax.models.checks import check_tokens
 from rnn_jax.models.dropout import dropout
-from rnn_jax.models.reader import ReaderConfig
+from rnn_jax.models.encoder_config import EncoderConfig
 from rnn_jax.models.rows import embed, real_tokens, reverse_rows
 from rnn_jax.typing import State
 
@@ -18,7 +18,7 @@ class EncoderOutput(NamedTuple):
     """What an encoder has read."""
 
     ys: jax.Array  # (B, S, O), in the order of the source
-    last: jax.Array  # (B, O), the last output of each direction
+    last: jax.Array  # (B, O), the highest layer's last output of each direction
     states: tuple[State, ...]  # of each layer, lowest first; pairs where it reads from both ends
 
 
@@ -33,7 +33,7 @@ class Encoder(nnx.Module):
         rngs: Its stream ``params`` draws the parameters.
 
     Example:
-        >>> config = ReaderConfig(vocab_size=5, hidden_size=3)
+        >>> config = EncoderConfig(vocab_size=5, hidden_size=3)
         >>> encoder = Encoder(config, rngs=nnx.Rngs(0))
         >>> encoded = jax.jit(encoder)(jnp.array([[1, 2, 3], [4, 0, 0]]), jnp.array([3, 1]))
         >>> encoded.ys.shape, encoded.last.shape
@@ -44,12 +44,10 @@ class Encoder(nnx.Module):
         arXiv:1409.3215 (reverse).
     """
 
-    def __init__(self, config: ReaderConfig, reverse: bool = False, *, rngs: nnx.Rngs) -> None:
-        if config.vocab_size is None:
-            raise ValueError("Encoder reads tokens: give ReaderConfig a vocab_size.")
+    def __init__(self, config: EncoderConfig, reverse: bool = False, *, rngs: nnx.Rngs) -> None:
         self.config, self.reverse = config, reverse
         self.embedding = nnx.Embed(config.vocab_size, config.embedding_size, rngs=rngs)
-        self.layers = Layer(config.stack(config.embedding_size), rngs=rngs)
+        self.layers = Layer(config.stack, rngs=rngs)
 
     @property
     def output_size(self) -> int:
@@ -78,7 +76,7 @@ class Encoder(nnx.Module):
         else:
             place = jnp.maximum(jnp.asarray(lengths) - 1, 0)
             last = jnp.take_along_axis(ys, place[:, None, None], axis=1)[:, 0]
-        if config.bidirectional:  # the backward half ends at the first step
+        if config.directions[-1] == 2:  # the backward half ends at the first step
             half = ys.shape[-1] // 2
             last = jnp.concatenate([last[:, :half], ys[:, 0, half:]], axis=-1)
         if self.reverse:

@@ -132,12 +132,69 @@ def _search(
             key=key,
         )
         return Found(one.tokens.T, one.lengths, one.scores)
+    beams = _beams(pure, how, params, state, start, lengths)
+    return Found(beams.tokens[..., 0].T, beams.lengths[..., 0], beams.scores[..., 0])
+
+
+def n_best(
+    model: Any, how: Search, inputs: PyTree, lengths: jax.Array | None, num_best: int
+) -> Found:
+    """The ``num_best`` best sequences of a beam for every row, the best first.
+
+    Args:
+        model: It has ``start(inputs, lengths)``, ``step`` and a ``decoder``.
+        how: What to look for; its ``beam_size`` is at least ``num_best``.
+        inputs: What ``start`` reads.
+        lengths: Its real steps, (B,), or None.
+        num_best: N.
+
+    Returns:
+        Tokens (B, N, T), lengths and scores (B, N); of length 0 and score -inf where there are not
+        so many.
+
+    Raises:
+        ValueError: If the beam is smaller than ``num_best``.
+
+    Example:
+        >>> from flax import nnx
+        >>> from rnn_jax.models import Seq2Seq, Seq2SeqConfig
+        >>> config = Seq2SeqConfig(source_vocab_size=9, target_vocab_size=7, hidden_size=4)
+        >>> model = Seq2Seq(config, rngs=nnx.Rngs(0))
+        >>> how = Search(start=1, end=2, max_length=5, beam_size=3)
+        >>> n_best(model, how, jnp.array([[3, 4]]), None, 3).tokens.shape
+        (1, 3, 5)
+    """
+    pure, params = take_apart(model)
+    lengths = None if lengths is None else jnp.asarray(lengths)
+    return _n_best(pure, how, num_best, params, inputs, lengths)
+
+
+@partial(jax.jit, static_argnums=(0, 1, 2))
+def _n_best(
+    pure: Pure[Any], how: Search, num_best: int, params: Params, inputs: PyTree, lengths: Any
+) -> Found:
+    start = jnp.full(jax.tree.leaves(inputs)[0].shape[0], how.start)
+    state = pure(params).start(inputs, lengths)
+    beams = _beams(pure, how, params, state, start, lengths, num_best)
+    return Found(jnp.moveaxis(beams.tokens, 0, -1), beams.lengths, beams.scores)
+
+
+def _beams(
+    pure: Pure[Any],
+    how: Search,
+    params: Params,
+    state: Any,
+    start: Any,
+    lengths: Any,
+    num_best: int = 1,
+) -> decoding.Beams:
     covers = how.coverage_penalty is not None
-    beams = decoding.beam_search(
+    return decoding.beam_search(
         pure.step,
         params,
         state,
         beam_size=how.beam_size,
+        num_best=num_best,
         start=start,
         end=how.end,
         max_length=how.max_length,
@@ -146,4 +203,3 @@ def _search(
         alignment=weights_of if covers else None,
         source_lengths=lengths if covers else None,
     )
-    return Found(beams.tokens[..., 0].T, beams.lengths[..., 0], beams.scores[..., 0])

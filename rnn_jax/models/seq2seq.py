@@ -70,7 +70,7 @@ class Seq2Seq(nnx.Module):
 
     def __init__(self, config: Seq2SeqConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
-        self.encoder = Encoder(config.reader, config.reverse_source, rngs=rngs)
+        self.encoder = Encoder(config.encoder, config.reverse_source, rngs=rngs)
         self.decoder = Decoder(config.decoder, rngs=rngs)
         if config.bridge in ("mean", "learned"):
             self.bridge = Bridge(self.encoder.output_size, config.decoder.cells, rngs=rngs)

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rnn_jax import cells
+from rnn_jax import cells, drivers
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.losses.sums import check_probability
 from rnn_jax.models.bridges import Kind, check_bridge
 from rnn_jax.models.checks import check_rates
 from rnn_jax.models.decoder_config import DecoderConfig, query_size
-from rnn_jax.models.reader import ReaderConfig
+from rnn_jax.models.encoder_config import Directions, EncoderConfig
 from rnn_jax.models.speech_labels import check_symbols
 
 
@@ -30,7 +30,10 @@ class Seq2SeqConfig:
         num_encoder_layers: Their number.
         num_decoder_layers: Their number.
         cell: Makes a cell of ``input_size`` and ``hidden_size``: ``cells.LSTM``, ``cells.GRU``, ...
-        bidirectional: Whether the encoder reads from both ends.
+        bidirectional: Whether the encoder reads from both ends: True or "all" its layers, the
+            "first" alone, False or "none" of them.
+        residual: Add to each layer's outputs what it read, where the widths agree, on both sides.
+        driver: How the encoder runs over time: ``drivers.scan``, ``drivers.associative``, ...
         reverse_source: Read the source from its last token to its first; padding stays at the end.
         bridge: Where the decoder begins: "zero"; "last", the encoder's final states; "mean", a
             dense map of the mean of its outputs; "learned", a dense map of its last outputs.
@@ -62,7 +65,9 @@ class Seq2SeqConfig:
     num_encoder_layers: int = 1
     num_decoder_layers: int = 1
     cell: Callable[..., Any] = cells.GRU
-    bidirectional: bool = True
+    bidirectional: bool | Directions = True
+    residual: bool = False
+    driver: Callable[..., Any] = drivers.scan
     reverse_source: bool = False
     bridge: Kind = "learned"
     attention: Callable[..., Any] | None = None
@@ -79,7 +84,7 @@ class Seq2SeqConfig:
         check_rates(self)
         check_probability("label_smoothing", self.label_smoothing)
         check_symbols(self, "start", "end")
-        directions = 2 if self.bidirectional else 1
+        directions = self.encoder.directions
         check_bridge(self.bridge, self.encoder_cells, self.decoder.cells, directions)
         if self.attention is None and not self.feed and self.bridge == "zero":
             raise ValueError(
@@ -93,28 +98,31 @@ class Seq2SeqConfig:
         return self.target_vocab_size
 
     @property
-    def reader(self) -> ReaderConfig:
+    def encoder(self) -> EncoderConfig:
         """What the encoder is."""
-        return ReaderConfig(
+        sides: dict[Any, Any] = {True: "all", False: "none"}
+        return EncoderConfig(
             vocab_size=self.source_vocab_size,
             embedding_size=self.embedding_size,
             hidden_size=self.hidden_size,
             num_layers=self.num_encoder_layers,
             cell=self.cell,
-            bidirectional=self.bidirectional,
+            bidirectional=sides.get(self.bidirectional, self.bidirectional),
+            residual=self.residual,
+            driver=self.driver,
             dropout=self.dropout,
         )
 
     @property
     def encoder_cells(self) -> list[Any]:
         """The cell of each encoder layer, lowest first, of one direction."""
-        stack = self.reader.stack(self.embedding_size).layers
-        return [layer.forward.cell if self.bidirectional else layer.cell for layer in stack]
+        sided = zip(self.encoder.stack.layers, self.encoder.directions, strict=True)
+        return [layer.forward.cell if sides == 2 else layer.cell for layer, sides in sided]
 
     @property
     def decoder(self) -> DecoderConfig:
         """What the decoder is."""
-        size = self.reader.stack(self.embedding_size).output_size
+        size = self.encoder.stack.output_size
         width = self.decoder_size or self.hidden_size
         mechanism = None
         if self.attention is not None:
@@ -131,5 +139,6 @@ class Seq2SeqConfig:
             feed=self.feed,
             context_size=size if self.feed and mechanism is None else None,
             tied=self.tied,
+            residual=self.residual,
             dropout=self.dropout,
         )

@@ -1,7 +1,10 @@
 """Attention weights: which source step each target step looks at."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from rnn_jax.plots.figures import as_matrix, label_ticks, new_figure
 
@@ -51,6 +54,37 @@ def plot_alignment(
     axes.set(xlabel="source", ylabel="target", title=title)
     figure.colorbar(picture, ax=axes, label="attention weight", fraction=0.05, pad=0.02, aspect=30)
     return figure
+
+
+def save_alignments(
+    directory: str | Path,
+    weights: Any,
+    sources: Sequence[Sequence[Any]],
+    targets: Sequence[Sequence[Any]],
+) -> None:
+    """Pictures alignment_1.png, alignment_2.png, ... of the rows of a batch, in place of old ones.
+
+    Args:
+        directory: Where to.
+        weights: (B, T, S), or (B, T, N, S) of several heads, whose mean is drawn.
+        sources: For each row the labels of what was read, as many as its real steps.
+        targets: For each row the labels of what was written.
+
+    Raises:
+        ImportError: If Matplotlib is not installed.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     save_alignments(directory, np.ones((1, 3, 2)) / 2, [["ein", "Test"]], [["a"]])
+        ...     [path.name for path in Path(directory).iterdir()]
+        ['alignment_1.png']
+    """
+    weights = np.asarray(weights, np.float32)
+    rows = weights.reshape(*weights.shape[:2], -1, weights.shape[-1]).mean(2)
+    for k, (row, source, target) in enumerate(zip(rows, sources, targets, strict=True), 1):
+        figure = plot_alignment(row[: len(target), : len(source)], source=source, target=target)
+        figure.savefig(Path(directory) / f"alignment_{k}.png", bbox_inches="tight")
 
 
 def _inches(count: int) -> float:

@@ -63,7 +63,7 @@ def test_bad_input_is_named():
     with pytest.raises(ValueError, match="each of the 2 decoder layers .* 1 encoder layers"):
         make(bridge="last", num_decoder_layers=2)
     with pytest.raises(ValueError, match=r"bridge must be one of .* got 'first'"):
-        check_bridge("first", [], [], 1)
+        check_bridge("first", [], [], [1])
     with pytest.raises(ValueError, match="nothing of the source reaches the decoder"):
         make(bridge="zero", feed=False)
     with pytest.raises(ValueError, match="end must be one of the vocabulary, 0..7, got 8"):
