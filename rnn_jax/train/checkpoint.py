@@ -100,7 +100,7 @@ class Checkpoints:
 
     def _by_loss(self, steps: Iterable[int]) -> list[int]:
         losses = {step: x for step in steps if (x := self._losses.get(step)) is not None}
-        return sorted(losses, key=lambda step: losses[step])
+        return sorted(losses, key=lambda step: (losses[step], step))
 
     def _kept(self, steps: list[int]) -> list[int]:
         unknown = [step for step in steps if step not in self._losses]  # may be the best

@@ -93,6 +93,7 @@ def fit(
     progress.write(f"{run.path}: {start} of {config.steps} steps are done")
     feed = Ahead(lambda step: own_rows(batch(step)), start, config.steps)
     watchdog = Watchdog(config.stuck_after, run.checkpoints.describe)
+    watchdog.beat(start)
     trace = Trace(run.path / "profile", start + 5, config.profile)
 
     def measured(state: TrainState, done: int) -> tuple[TrainState, Report]:

@@ -1,6 +1,7 @@
 """Numbered checkpoints in a directory: the one place that knows Orbax."""
 
 import json
+import logging
 import time
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -52,6 +53,7 @@ class Store:
             cleanup_tmp_directories=not read_only,  # what a killed save left behind
             create=not read_only,
         )
+        logging.getLogger("absl").addFilter(_not_of_orbax)
         self._manager = _Manager(self.directory, options=options)
 
     def steps(self) -> list[int]:
@@ -126,6 +128,11 @@ class _Kept:
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
         kept = self._kept([checkpoint.step for checkpoint in checkpoints])
         return [checkpoint.step in kept for checkpoint in checkpoints]
+
+
+def _not_of_orbax(record: logging.LogRecord) -> bool:
+    """Orbax logs pages of stacks for an error that it raises, too."""
+    return "orbax" not in record.pathname
 
 
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:

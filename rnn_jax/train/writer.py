@@ -109,7 +109,9 @@ def one_line(error: Exception) -> str:
         'ValueError: one two'
     """
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:200]}"
+    if len(text) > 240:
+        text = f"{text[:100]} ... {text[-130:]}"
+    return f"{type(error).__name__}: {text}"
 
 
 def say(text: str) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from rnn_jax.data import InputError
 from rnn_jax.train.checkpoint import Checkpoints, differences
+from rnn_jax.train.errors import StorageError
+from rnn_jax.train.store import Store
 
 CONFIG = {"hidden_size": 4, "sizes": [1, 2], "rate": 0.1}
 
@@ -112,3 +114,112 @@ def test_differences_name_each_key_with_both_values():
         "b 2 there, 3 here",
         "c absent there, None here",
     ]
+
+
+def test_the_best_is_kept_beside_the_newest_and_survives_a_resume(tmp_path):
+    def state(step):
+        return {"w": jax.random.normal(jax.random.key(step), (64, 64))}
+
+    losses = {1: 0.9, 2: float("nan"), 3: 0.4, 4: 0.6, 5: None, 6: 0.4}
+    with Checkpoints(tmp_path, CONFIG, keep=1) as checkpoints:
+        for step in (1, 2, 3, 4):
+            checkpoints.save(step, state(step), loss=losses[step])
+        checkpoints.wait()
+        assert (checkpoints.steps(), checkpoints.best()) == ([3, 4], 3)
+    with Checkpoints(tmp_path, CONFIG, keep=1) as checkpoints:  # the losses are on disk
+        assert checkpoints.restore_latest(state(0)).step == 4
+        for step in (5, 6):
+            checkpoints.save(step, state(step), loss=losses[step])
+        checkpoints.wait()
+        assert (checkpoints.steps(), checkpoints.best()) == ([3, 6], 3)
+        best = checkpoints.restore_best(state(0))
+        assert best.step == 3
+        assert_identical(best.state, state(3))
+    flip_a_bit(tmp_path / "3")
+    with Checkpoints(tmp_path, CONFIG, keep=1) as checkpoints:
+        assert checkpoints.restore_best(state(0)).step == 6
+        assert (checkpoints.steps(), checkpoints.best()) == ([6], 6)
+
+
+def test_without_losses_the_best_is_the_newest(tmp_path):
+    with Checkpoints(tmp_path, CONFIG) as checkpoints:
+        assert checkpoints.restore_best({"w": jnp.zeros(2)}) is None
+        for step in (1, 2):
+            checkpoints.save(step, {"w": jnp.zeros(2)})
+        assert checkpoints.best() is None
+        assert checkpoints.restore_best({"w": jnp.zeros(2)}).step == 2
+
+
+def test_a_state_comes_back_on_other_devices(tmp_path):
+    def on(devices, spec):
+        mesh = jax.make_mesh((len(devices),), ("x",), devices=devices)
+        return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*spec))
+
+    eight, two = jax.devices(), jax.devices()[3:5]
+    whole = {"w": jnp.arange(32.0).reshape(8, 4), "key": jax.random.key(7)}
+    split = jax.device_put(whole, {"w": on(eight, "x"), "key": on(eight, "")})
+    with Checkpoints(tmp_path, CONFIG) as checkpoints:
+        checkpoints.save(1, split)
+        abstract = {
+            "w": jax.ShapeDtypeStruct((8, 4), whole["w"].dtype, sharding=on(two, (None, "x"))),
+            "key": jax.ShapeDtypeStruct((), whole["key"].dtype, sharding=on(two, "")),
+        }
+        for like in (whole, abstract, jax.device_put(whole, eight[5])):
+            state = checkpoints.restore_latest(like).state
+            assert_identical(state, whole)
+            assert jax.tree.all(jax.tree.map(lambda a, b: a.sharding == b.sharding, state, like))
+
+
+class Refusing(Store):
+    """A storage that is full for some writes: noticed at once, or only when they are waited for."""
+
+    refusals: list[str]
+
+    def begin(self, step, state, meta):
+        self.when = self.refusals.pop(0) if self.refusals else ""
+        if self.when == "at once":
+            raise OSError(28, "No space left on device")
+        if not self.when:
+            super().begin(step, state, meta)
+
+    def finish(self):
+        if self.when == "later":
+            self.when = ""
+            raise ValueError("OUT_OF_RANGE: Failed writing")
+        super().finish()
+
+
+@pytest.mark.parametrize("when", ["at once", "later"])
+def test_a_save_that_fails_is_tried_again_and_then_given_up(tmp_path, monkeypatch, when, capsys):
+    monkeypatch.setattr("rnn_jax.train.checkpoint.Store", Refusing)
+    state = {"w": jnp.ones(2)}
+    Refusing.refusals = ["", when]
+    with Checkpoints(tmp_path, CONFIG) as checkpoints:
+        for step in (1, 2):
+            checkpoints.save(step, state)
+        checkpoints.wait()  # the second try
+        assert checkpoints.steps() == [1, 2]
+        assert "checkpoint 2 could not be saved: " in capsys.readouterr().err
+        Refusing.refusals = [when, when]
+        with pytest.raises(StorageError, match="checkpoint 3 in .* that of step 2 is whole"):
+            checkpoints.save(3, state)
+            checkpoints.wait()
+        checkpoints.save(4, state)
+        checkpoints.wait()
+        assert checkpoints.steps() == [2, 4]
+
+
+def test_a_donated_state_is_tried_again_with_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr("rnn_jax.train.checkpoint.Store", Refusing)
+    Refusing.refusals = ["", "later", "", "later"]
+    donated = {"w": jnp.ones(2)}
+    with Checkpoints(tmp_path, CONFIG) as checkpoints:
+        checkpoints.save(1, donated)
+        checkpoints.save(2, donated)
+        donated["w"].delete()
+        checkpoints.save(3, {"w": jnp.ones(2)})
+        assert checkpoints.steps() == [1, 3]
+        checkpoints.save(4, last := {"w": jnp.ones(2)})
+        last["w"].delete()
+        with pytest.raises(StorageError, match="checkpoint 4 in .* that of step 3 is whole"):
+            checkpoints.wait()
