@@ -110,12 +110,14 @@ class TimeReduction:
     def _reduce(
         self, xs: jax.Array, lengths: jax.Array | None, batch_shape: tuple[int, ...]
     ) -> jax.Array:
+        if self.mode == "concat":
+            # Slices: XLA, splitting the batch over a TPU's chips, would exchange what a reshape of
+            # time takes apart, forward and backward (see benchmarks.aot; jax 0.10.2).
+            whole = whole_groups(xs, self.factor)
+            return jnp.concatenate([whole[i :: self.factor] for i in range(self.factor)], -1)
         groups = group(xs, self.factor)  # (T', f, *B, D)
         if self.mode == "stride":
             return groups[:, 0]
-        if self.mode == "concat":
-            parts = jnp.moveaxis(groups, 1, -2)
-            return parts.reshape(*parts.shape[:-2], self.output_size)
         if lengths is None:
             full = jnp.arange(groups.shape[0] * self.factor) < xs.shape[0]
             full = full.reshape(*groups.shape[:2], *(1,) * len(batch_shape))
@@ -138,8 +140,18 @@ def group(xs: jax.Array, factor: int) -> jax.Array:
         >>> group(jnp.array([1, 2, 3]), 2).tolist()
         [[1, 2], [3, 0]]
     """
+    return whole_groups(xs, factor).reshape(-1, factor, *xs.shape[1:])
+
+
+def whole_groups(xs: jax.Array, factor: int) -> jax.Array:
+    """Time (T, ...) lengthened to a multiple of ``factor``, zeros (False) behind the end.
+
+    Example:
+        >>> whole_groups(jnp.array([1, 2, 3]), 2).tolist()
+        [1, 2, 3, 0]
+    """
     missing = -xs.shape[0] % factor
-    if missing:
-        rest = jnp.broadcast_to(jnp.zeros_like(xs[:1]), (missing, *xs.shape[1:]))
-        xs = jnp.concatenate([xs, rest])
-    return xs.reshape(-1, factor, *xs.shape[1:])
+    if not missing:
+        return xs
+    rest = jnp.broadcast_to(jnp.zeros_like(xs[:1]), (missing, *xs.shape[1:]))
+    return jnp.concatenate([xs, rest])
