@@ -95,7 +95,7 @@ class Checkpoints:
 
     def describe(self) -> str:
         """What there is to go on from."""
-        steps = self.steps()
+        steps = [step for step in self.steps() if (self.directory / str(step)).exists()]
         return f"the last checkpoint is that of step {steps[-1]}" if steps else "no checkpoint yet"
 
     def _by_loss(self, steps: Iterable[int]) -> list[int]:

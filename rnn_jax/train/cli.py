@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import inspect
 import io
 import sys
@@ -18,6 +19,7 @@ from rnn_jax.train.hosts import join_hosts
 # (the run directory holds another configuration) and DIVERGED other settings may help, after
 # STORAGE more space.
 DONE, BAD_INPUT, MISMATCH, DIVERGED, STORAGE, STUCK, INTERRUPTED, KILLED = 0, 2, 3, 4, 5, 6, 42, 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Range(NamedTuple):
@@ -84,7 +86,8 @@ def main(
 
     Returns:
         The exit status: the command's or 0 if it returns None, 2 for bad input, 3 for a run of
-        another configuration, 4 if it diverged, 5 if a checkpoint could not be written.
+        another configuration, 4 if it diverged, 5 if a checkpoint or another file could not be
+        written because the disk is full.
 
     Example:
         >>> from dataclasses import dataclass
@@ -119,7 +122,9 @@ def main(
         status = MISMATCH if isinstance(error, MismatchError) else BAD_INPUT
     except FloatingPointError as error:
         message, status = str(error), DIVERGED
-    except StorageError as error:
+    except OSError as error:  # a full disk, at a checkpoint or at any other file
+        if not isinstance(error, StorageError) and error.errno not in FULL:
+            raise
         message, status = str(error), STORAGE
     except KeyboardInterrupt:
         message, status = "interrupted", KILLED

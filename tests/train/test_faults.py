@@ -20,6 +20,7 @@ The sixteen faults, and where each is tried:
     16  collectives in the time loop     test_parallel.py, selfcheck.py
 """
 
+import errno
 import os
 import random
 import shutil
@@ -211,3 +212,13 @@ def test_batches_are_the_same_in_any_thread_from_any_step_on_any_number_of_hosts
     for batch, (first, second) in zip(whole, halves):
         for name in ("xs", "lengths"):
             assert first[name] + second[name] == batch[name]
+
+
+def test_a_disk_that_is_full_for_any_file_is_told_in_one_line(capsys):
+    def train(config: faults_program.Config):
+        raise OSError(errno.ENOSPC, "No space left on device", "runs/1/metrics.jsonl")
+
+    assert cli.main("faults", [train], {"tiny": faults_program.Config()}, []) == cli.STORAGE
+    assert capsys.readouterr().err == (
+        "faults: error: [Errno 28] No space left on device: 'runs/1/metrics.jsonl'\n"
+    )
