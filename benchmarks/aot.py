@@ -101,33 +101,36 @@ def compile_steps(config: Config) -> None:
     rows: list[Row] = []
     spawn = multiprocessing.get_context("spawn")  # each target wants a JAX of its own
     for target in config.targets:
-        with ProcessPoolExecutor(1, mp_context=spawn) as process:
-            rows += process.submit(compile_all, target, config).result()
+        with ProcessPoolExecutor(1, spawn, start, (target,)) as process:
+            for name in config.cases:
+                for mode in config.modes if CHIPS[target] > 1 else config.modes[:1]:
+                    print(f"{target}: compiling {name}, {mode}", file=sys.stderr, flush=True)
+                    asked = (name, config.smoke, target, mode, config.precision)
+                    rows.append(process.submit(compile_one, *asked).result())
+                    write(config, environment, rows)  # what there is, should the rest take long
+    print((config.out / "report.md").read_text())
+
+
+def write(config: Config, environment: dict[str, Any], rows: list[Row]) -> None:
+    """The report and the numbers."""
     text = describe(environment, config) + "\n\n" + table(rows) + "\n"
-    print(text)
     (config.out / "report.md").write_text(text)
     document = {"config": asdict(config), "environment": environment, "rows": rows}
     report.write_json(config.out / "results.json", document)
 
 
-def compile_all(target: Target, config: Config) -> list[Row]:
-    """All cases and modes for one target, in a process in which JAX has not started yet."""
+def start(target: Target) -> None:
+    """Begin a process in which JAX has not started yet."""
     jax.config.update("jax_platforms", "cpu")
     # Without types that say so, a program is split over devices wherever there are several.
     jax.config.update("jax_num_cpu_devices", CHIPS[target])
-    rows = []
-    for name in config.cases:
-        case = training_steps.CASES[name](config.smoke)
-        for mode in config.modes if CHIPS[target] > 1 else ("jit",):
-            print(f"{target}: compiling {case.name}, {mode}", file=sys.stderr, flush=True)
-            rows.append(compile_one(case, target, mode, config.precision))
-    return rows
 
 
 def compile_one(
-    case: training_steps.Case, target: Target, mode: parallel.Mode, precision: str
+    name: CaseName, smoke: bool, target: Target, mode: parallel.Mode, precision: str
 ) -> Row:
     """What the compiler says of one step."""
+    case = training_steps.CASES[name](smoke)
     mesh = Mesh(np.array(devices(target)), (parallel.AXIS,))
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
     step: Any = parallel.train_step(in_precision(case.loss, precision), optimizer, mesh, mode)
