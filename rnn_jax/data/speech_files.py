@@ -13,6 +13,7 @@ from rnn_jax.data.speech import SpeechCorpus, Utterances, split
 from rnn_jax.data.text import read_text
 
 SUFFIXES = (".flac", ".wav", ".ogg", ".mp3", ".aiff", ".au")
+MANIFESTS = (".tsv", ".csv", ".json", ".jsonl")
 COLUMNS = {  # ours, and what others call it
     "path": ("path", "audio", "file", "audio_filepath", "filename"),
     "text": ("text", "transcript", "sentence"),
@@ -166,6 +167,10 @@ def read_manifest(path: str | Path) -> tuple[list[Entry], list[str]]:
 
 def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     """(line, columns) of each row."""
+    if path.suffix not in MANIFESTS and path.is_file():
+        raise InputError(
+            f"data: {path} is no manifest by its name: {', '.join(MANIFESTS)} are read"
+        )
     content = read_text(path)
     if path.suffix in (".json", ".jsonl"):
         for line, one in enumerate(content.splitlines(), 1):
@@ -177,7 +182,7 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
                 if not isinstance(row, dict):
                     raise InputError(f"data: {path}, line {line} is no JSON object: {one[:40]}")
                 yield line, row
-    elif path.suffix in (".tsv", ".csv"):
+    else:
         lines = io.StringIO(content, newline="")
         if path.suffix == ".tsv":  # where quotes are part of the text
             table = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE, restkey="more")
@@ -185,10 +190,6 @@ def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
             table = csv.DictReader(lines, restkey="more")
         for row in table:
             yield table.line_num, row
-    else:
-        raise InputError(
-            f"data: {path} is no manifest by its name: .tsv, .csv, .json and .jsonl are read"
-        )
 
 
 def load_files(source: str | Path, sample_rate: int, seed: int = 0) -> SpeechCorpus:

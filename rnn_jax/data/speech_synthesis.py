@@ -2,8 +2,8 @@
 
 What espeak-ng says depends on all that it has said before in the same process, and the breath of
 some voices is noise that it seeds by the clock. In a fresh process, with a seed of our own before
-each job, the same jobs in the same order are the same to the bit. Nothing of rnn_jax is imported, so
-that the process starts at once.
+each job, the same jobs in the same order are the same to the bit. Nothing of rnn_jax is imported,
+so that the process starts at once.
 """
 
 import ctypes

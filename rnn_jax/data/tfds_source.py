@@ -4,7 +4,9 @@ The package is imported when a data set is opened. A data set has to be prepared
 array_record; what is said when it is not tells how.
 """
 
+import contextlib
 import difflib
+import io
 import re
 import socket
 import urllib.request
@@ -15,6 +17,12 @@ from typing import Any
 from rnn_jax.data.errors import InputError, extra
 
 Rows = Sequence[Mapping[str, Any]]
+# Of TFDS 4.9.10: without TensorFlow it does not even know these names.
+NEED_TENSORFLOW = frozenset(
+    ("wmt14_translate", "wmt15_translate", "wmt16_translate", "wmt17_translate", "wmt18_translate")
+    + ("wmt19_translate", "c4", "wiki40b", "wikipedia", "conll2003", "glue", "cfq", "gigaword")
+    + ("moving_mnist",)
+)
 
 
 def builder(name: str, data_dir: str | Path | None = None, *, download: bool = False) -> Any:
@@ -34,6 +42,8 @@ def builder(name: str, data_dir: str | Path | None = None, *, download: bool = F
         Traceback (most recent call last):
         rnn_jax.data.errors.InputError: data: tfds:no/such/folder/of/data is neither ...
     """
+    if not name:
+        raise InputError("data: tfds: names no data set; give tfds:NAME, such as tfds:lm1b")
     if name.count("/") > 2 and not Path(name).is_dir():
         raise InputError(f"data: tfds:{name} is neither a folder nor NAME, NAME/CONFIG")
     with extra(f"data: tfds:{name}", "tensorflow-datasets"):
@@ -46,7 +56,8 @@ def builder(name: str, data_dir: str | Path | None = None, *, download: bool = F
                     "like tiny_shakespeare/1.0.0"
                 )
             return _readable(tfds.builder_from_directory(name), name)
-        found = tfds.builder(name, data_dir=data_dir)
+        with contextlib.redirect_stdout(io.StringIO()):  # a banner where TensorFlow is absent
+            found = tfds.builder(name, data_dir=data_dir)
         if not found.is_prepared():
             found = tfds.builder(name, data_dir=data_dir, file_format="array_record")
             _prepare(found, name, data_dir, download)
@@ -58,13 +69,15 @@ def builder(name: str, data_dir: str | Path | None = None, *, download: bool = F
             f"pip install {package}"
         ) from None
     except tfds.core.DatasetNotFoundError as error:
-        known = re.findall(r"^\s*- (\S+)", str(error), re.MULTILINE)
+        if name.partition("/")[0] in NEED_TENSORFLOW:
+            raise InputError(
+                f"data: tfds:{name} needs the package tensorflow-cpu, which is not installed: "
+                "pip install tensorflow-cpu"
+            ) from None
+        known = list(dict.fromkeys(re.findall(r"^\s*- (\S+)", str(error), re.MULTILINE)))
         close = difflib.get_close_matches(name.partition("/")[0], known, 4, 0.5)
         near = f"; like it: {', '.join(close)}" if close else ""
-        raise InputError(
-            f"data: TFDS has no data set {name!r}{near}; a few names need TensorFlow "
-            "(pip install tensorflow-cpu)"
-        ) from None
+        raise InputError(f"data: TFDS has no data set {name!r}{near}") from None
     except (ValueError, FileNotFoundError) as error:
         if isinstance(error, InputError):
             raise

@@ -138,6 +138,8 @@ def builtin_corpus(
         >>> print(builtin_corpus("fr", "en", count=30, held_out=5))
         30 pairs to train on, 5 to validate, 5 to test
     """
+    if source == target:
+        raise InputError(f"data: builtin:{source}-{target} translates nothing; give two languages")
     return PairCorpus(
         builtin_pairs("train", count, source, target, seed),
         builtin_pairs("validation", held_out, source, target),

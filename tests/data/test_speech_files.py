@@ -112,6 +112,7 @@ def test_manifests(tmp_path, suffix):
         ("a.jsonl", '{"path": "x"', "line 1 is not JSON"),
         ("a.jsonl", "[1]", "line 1 is no JSON object"),
         ("a.txt", "x", r"no manifest by its name: \.tsv, \.csv"),
+        ("a.wav", "RIFF", r"no manifest by its name: \.tsv, \.csv"),
         ("a.csv", "path,text\nx.wav,y\n", "without recording: 1, x.wav"),
         ("a.csv", "path,text\n", "it is empty"),
     ],

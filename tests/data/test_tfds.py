@@ -100,6 +100,7 @@ def test_texts_are_read_when_they_are_indexed(data_dir):
         (lambda d: texts("rnn_tiny_texts", "whole", "number", d), r"no text 'number' but \['titl"),
         (lambda d: pairs("rnn_tiny_pairs", "train", ("de", "fr"), data_dir=d), "no text 'fr' but"),
         (lambda d: pairs("rnn_tiny_pairs", "dev", data_dir=d), "Unknown split 'dev'"),
+        (lambda d: tfds_source.builder("", d), "tfds: names no data set; give tfds:NAME"),
         (lambda d: tfds_source.builder("rnn_tiny_pears", d), "has no .*; like it: rnn_tiny_pairs"),
         (lambda d: tfds_source.builder("opus/no_such", d), "its configurations: medical, law"),
         (
@@ -138,11 +139,13 @@ def test_other_formats_are_refused(data_dir):
         tfds_source._readable(Found, "old")
 
 
-def test_what_needs_tensorflow_says_so(data_dir):
+@pytest.mark.parametrize("name", ["librispeech", "wmt14_translate/de-en"])
+def test_what_needs_tensorflow_says_so(data_dir, name, capsys):
     if "tensorflow" in sys.modules:
         pytest.skip("TensorFlow is here")
-    with pytest.raises(InputError, match="librispeech needs the package tensorflow-cpu"):
-        tfds_source.builder("librispeech", data_dir)
+    with pytest.raises(InputError, match=f"{name} needs the package tensorflow-cpu"):
+        tfds_source.builder(name, data_dir)
+    assert capsys.readouterr().out == ""  # where TFDS has a banner
 
 
 def test_without_the_package_its_extra_is_named(monkeypatch):

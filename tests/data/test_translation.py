@@ -92,6 +92,8 @@ def test_values_are_in_one_part_in_all_their_forms():
 
 
 def test_what_is_not_there_is_named(monkeypatch):
+    with pytest.raises(InputError, match="builtin:de-de translates nothing; give two languages"):
+        builtin_corpus("de", "de")
     with pytest.raises(InputError, match="target 'tlh' is not one of de, en, es, fr, it, nl, pt"):
         builtin_pairs("train", 1, "de", "tlh")
     with pytest.raises(ValueError, match="part 'dev' is not one of"):
