@@ -45,6 +45,9 @@ CELLS: dict[str, Any] = {
     "gru_before": cells.GRU(input_size=3, hidden_size=4, reset="before"),
     "mgu": cells.MinimalGatedUnit(input_size=3, hidden_size=4),
     "mgu_before": cells.MinimalGatedUnit(input_size=3, hidden_size=4, reset="before"),
+    # elementwise
+    "para_gru": cells.ParaGRU(input_size=3, hidden_size=4),
+    "para_lstm": cells.ParaLSTM(input_size=3, hidden_size=4),
     # affine
     "min_gru": cells.MinGRU(input_size=3, hidden_size=4),
     "min_lstm": cells.MinLSTM(input_size=3, hidden_size=4),
@@ -126,7 +129,7 @@ SLOW = {
     *("variational_dropout", "rnn_drop", "clip", "gradient_clip", "time_index", "context"),
     *("random_initial_state", "learned_initial_state", "output_head", "deep", "weight_drop"),
     *("peephole_lstm", "layer_norm_lstm", "slstm", "mgu", "indrnn", "clockwork", "sru"),
-    *("teacher_forced_rnn", "echo_state_feedback", "precision"),
+    *("teacher_forced_rnn", "echo_state_feedback", "precision", "para_gru"),
 }
 
 SMOKE = {"lstm", "gru", "lru", "zoneout"}  # tried with the newest JAX too

@@ -59,6 +59,7 @@ def test_capabilities(name: str):
         assert draws or not cells.is_stochastic(cell)
         return
     gated, affine = cells.is_gated(cell), cells.is_affine(cell)
+    other = "elementwise" if cells.is_elementwise(cell) else "-"
     said, _, condition = row[2].partition(" ")
-    assert condition or said == ("gated" if gated else "affine" if affine else "-")
+    assert condition or said == ("gated" if gated else "affine" if affine else other)
     assert not condition or (said == "gated" and not affine)

@@ -6,6 +6,7 @@ from rnn_jax.cells.attentive import AttentiveParams as AttentiveParams
 from rnn_jax.cells.attentive import AttentiveState as AttentiveState
 from rnn_jax.cells.base import Cell as Cell
 from rnn_jax.cells.base import is_affine as is_affine
+from rnn_jax.cells.base import is_elementwise as is_elementwise
 from rnn_jax.cells.base import is_gated as is_gated
 from rnn_jax.cells.base import is_stochastic as is_stochastic
 from rnn_jax.cells.clip import Clip as Clip
@@ -65,6 +66,10 @@ from rnn_jax.cells.min_rnn import MinRNNState as MinRNNState
 from rnn_jax.cells.multiplicative_lstm import MultiplicativeInput as MultiplicativeInput
 from rnn_jax.cells.multiplicative_lstm import MultiplicativeLSTM as MultiplicativeLSTM
 from rnn_jax.cells.multiplicative_lstm import MultiplicativeLSTMParams as MultiplicativeLSTMParams
+from rnn_jax.cells.para_gru import ParaGRU as ParaGRU
+from rnn_jax.cells.para_gru import ParaGRUParams as ParaGRUParams
+from rnn_jax.cells.para_lstm import ParaLSTM as ParaLSTM
+from rnn_jax.cells.para_lstm import ParaLSTMParams as ParaLSTMParams
 from rnn_jax.cells.peephole_lstm import PeepholeLSTM as PeepholeLSTM
 from rnn_jax.cells.peephole_lstm import PeepholeLSTMParams as PeepholeLSTMParams
 from rnn_jax.cells.precision import Precision as Precision

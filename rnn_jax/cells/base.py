@@ -7,7 +7,7 @@ state are NamedTuples. Any leading batch axes are free everywhere.
     s' = step(params, s, z)          the only sequential part
     y  = readout(params, s')         everything that depends on the state alone
 
-Three capabilities, found by the methods that a cell has:
+Four capabilities, found by the methods that a cell has:
 
 *gated*: ``recurrent(params) -> w_h`` (H, G) and ``gate(params, state, z, r) -> state``, with
 ``step = gate(params, state, z, matmul(h, w_h))``. One matrix product, the rest row by row. Here h
@@ -16,6 +16,9 @@ of no trainable parameter (a unit mask, a nested state). A gate may take ``updat
 it applies to what is about to be written into the memory (g of an LSTM, n of a GRU): dropout there.
 
 *affine*: ``affine(params, z) -> (a, b)`` with ``step = a * state + b``, leaf by leaf.
+
+*elementwise*: ``is_elementwise = True``: unit i of every leaf of the next state depends on unit i
+of the state's leaves alone, so the Jacobian of a step is block-diagonal. Affine cells are.
 
 *stochastic*: ``perturb(params, key, batch_shape) -> params`` draws what stays fixed over a
 sequence, ``noise(params, key, shape) -> noise`` what changes at every step (leaves with leading
@@ -83,6 +86,17 @@ def is_affine(cell: Any) -> bool:
         False
     """
     return bool(getattr(cell, "is_affine", hasattr(cell, "affine")))
+
+
+def is_elementwise(cell: Any) -> bool:
+    """Whether units do not meet in a step: the attribute ``is_elementwise``, or an affine cell.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> is_elementwise(cells.ParaLSTM(input_size=2, hidden_size=3))
+        True
+    """
+    return bool(getattr(cell, "is_elementwise", is_affine(cell)))
 
 
 def is_stochastic(cell: Any) -> bool:

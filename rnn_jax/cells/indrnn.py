@@ -1,7 +1,7 @@
 """The independently recurrent network (Li et al. 2018): every unit remembers for itself."""
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -56,6 +56,7 @@ class IndRNN:
     activation: Activation = jax.nn.relu
     kernel_init: Initializer = Glorot()
     recurrent_init: Initializer = Uniform(bound=1.0)
+    is_elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         check_sizes(self)
