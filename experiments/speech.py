@@ -40,6 +40,7 @@ class Config(training.Settings):
     units: Literal["characters", "words"] = "characters"
     sample_rate: cli.Count = 8000  # Hz; recordings of another one are resampled
     num_bands: cli.Count = 40  # of the log-mel features, a frame every 10 ms
+    normalize: Literal["bands", "level"] = "bands"  # each band, or for single words all together
     copies: cli.Natural = 0  # of the training speech, at other speeds and with noise
     speed_change: cli.Probability = 0.2  # of the copies, and with it of pitch and formants
     band_warp: cli.Probability = 0.0  # formants moved anew at each update, by at most this share
@@ -106,11 +107,11 @@ PRESETS = {
     "tiny": Config(hidden_size=32, layers=1, reductions=(3,), steps=60, eval_every=30),
     "small": Config(model="joint", hidden_size=192, decoder_size=192, copies=2, steps=10_000),
     "fsdd": (FSDD := Config(
-        hidden_size=64, dropout=0.3, copies=1, band_masks=(1, 5), time_masks=(1, 6),
-        batch_size=64, steps=1200, eval_every=300, num_buckets=2)),
-    "fsdd-unseen": replace(FSDD, copies=3, band_warp=0.1),
-    "strings-ctc": Config(steps=1500, eval_every=500),
-    "strings-las": Config(model="las", label_smoothing=0.1, steps=1500, eval_every=500),
+        normalize="level", hidden_size=64, layers=1, reductions=(2,), band_masks=(1, 5),
+        time_masks=(1, 5), steps=1500, eval_every=500, num_buckets=2)),
+    "fsdd-unseen": replace(FSDD, copies=3, band_warp=0.1, layers=2, batch_size=64),
+    "strings-ctc": replace(FSDD, hidden_size=96, layers=2),
+    "strings-las": replace(FSDD, model="las", hidden_size=96, layers=2, reductions=(2, 2)),
     "las": Config(model="las", cell="lstm", sample_rate=16_000, hidden_size=256, layers=4,
                   reductions=(1, 2, 2, 2), decoder_size=512, decoder_layers=2, heads=4,
                   embedding_size=64, attention_size=128, sampling_rate=0.1, band_masks=(2, 15),
@@ -144,7 +145,7 @@ def load_corpus(config: Config, other: Path | None = None) -> SpeechCorpus:
 def batched(config: Config, labels: Any, part: Utterances, like: Any = None) -> Any:
     """Features and labels in batches of like length."""
     return buckets.PairBatches(
-        audio_features.spoken_features(part, config.log_mel),
+        audio_features.spoken_features(part, config.log_mel, config.normalize),
         [labels.encode(text) for text in part.texts],
         batch_size=config.batch_size, num_buckets=config.num_buckets, round_to=8,
         seed=config.seed, given_bounds=like and like.bounds,
@@ -180,8 +181,7 @@ def train(config: Config) -> int:
 
         def report(params: Any, done: int) -> training.Report:
             mean = losses.merge(*(nats(params, some) for some in held_out.in_order())).mean.item()
-            found = models.recognise_all(pure, params, held_out.in_order())
-            tokens = [best[0][1] for best in found]
+            tokens = [b[0][1] for b in models.recognise_all(pure, params, held_out.in_order())]
             texts, said = validation.texts, [labels.decode(row) for row in tokens]
             saved = config, labels, pure, params
             draw(run.path / "alignment.png", saved, held_out.sources[0], tokens[0])
@@ -222,7 +222,7 @@ def evaluate(options: Evaluate) -> None:
     """Transcribes held-out recordings and compares with what was said."""
     config, labels, pure, params = reload(options)
     part = load_corpus(config, options.data).part(options.part)
-    if unknown := labels.unknown(" ".join(part.texts)):
+    if unknown := sorted({symbol for text in part.texts for symbol in labels.unknown(text)}):
         print(f"unknown to the model: {' '.join(unknown)}", file=sys.stderr)
     batches = batched(config, labels, part).in_order()
     found = models.recognise_all(pure, params, batches, beam_size=options.beam_size)

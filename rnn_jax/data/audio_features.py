@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -68,8 +69,17 @@ def features(
     return rows
 
 
-def spoken_features(part: Utterances, log_mel: LogMel) -> list[np.ndarray]:
+def spoken_features(
+    part: Utterances, log_mel: LogMel, normalize: Literal["bands", "level"] = "bands"
+) -> list[np.ndarray]:
     """Features (T, F) of each utterance, normalised over itself, T at least 1.
+
+    Args:
+        part: the utterances.
+        log_mel: which features.
+        normalize: "bands": each band has mean 0 and variance 1, which takes away what microphone
+            and room do; "level": all bands together have, which keeps the spectrum of a recording
+            so short that it is one vowel.
 
     Raises:
         InputError: if one is too short for a frame; it names the recording.
@@ -85,7 +95,10 @@ def spoken_features(part: Utterances, log_mel: LogMel) -> list[np.ndarray]:
                 f"data: {name} has {length} samples, but a frame has {log_mel.window_size}: take "
                 "it out"
             )
-    return features(part.samples, log_mel, lengths=part.lengths)
+    rows = features(part.samples, log_mel, lengths=part.lengths, normalize=normalize == "bands")
+    if normalize == "bands":
+        return rows
+    return [(row - row.mean()) / np.sqrt(row.var() + 1e-5) for row in rows]
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

@@ -88,5 +88,5 @@ def recognise_all(
         features, lengths = jnp.asarray(rows.source), jnp.asarray(rows.source_lengths)
         best = recognise(pure, params, features, lengths, beam_size=beam_size)
         for place, *columns in zip(rows.indices.tolist(), *map(np.asarray, best)):
-            found[place] = [(float(s), row[:n]) for row, n, s in zip(*columns) if s > -np.inf]
+            found[place] = [(float(s), row[:n]) for row, n, s in zip(*columns) if s != -np.inf]
     return [found[place] for place in sorted(found) if place >= 0]

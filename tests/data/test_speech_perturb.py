@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from rnn_jax.data.audio_features import features, spoken_features
 from rnn_jax.data.error_rates import error_rates
+from rnn_jax.data.errors import InputError
 from rnn_jax.data.speech import Utterances
 from rnn_jax.data.speech_perturb import perturbed
+from rnn_jax.ops import LogMel
 
 TONE = np.sin(2 * np.pi * 500 * np.arange(8000) / 8000).astype(np.float32)
 TWO = Utterances([TONE, TONE[:4000]], ["a", "b"], [8000, 4000], ["x", "y"], ["s", "t"])
@@ -61,3 +64,15 @@ def test_error_rates_are_edits_over_lengths():
     assert rates.sentences == 2 / 3 and str(rates).endswith("33.3% all right")
     with pytest.raises(ValueError, match="3 references and 1 hypotheses"):
         error_rates(said, found[:1])
+
+
+def test_level_keeps_the_spectrum_and_bands_do_not():
+    log_mel = LogMel(sample_rate=8000, num_bands=20, low_hz=60.0, fft_size=512)
+    plain = features(TWO.samples, log_mel, normalize=False)
+    for row, raw in zip(spoken_features(TWO, log_mel, "level"), plain):
+        np.testing.assert_allclose(row, (raw - raw.mean()) / raw.std(), atol=1e-4)
+    for row in spoken_features(TWO, log_mel):
+        np.testing.assert_allclose(row.mean(0), 0, atol=1e-3)
+    short = Utterances([TONE[:100]], ["a"], [100], ["x.wav"], ["s"])
+    with pytest.raises(InputError, match="x.wav has 100 samples, but a frame has 200"):
+        spoken_features(short, log_mel)

@@ -88,6 +88,9 @@ def test_it_trains_resumes_evaluates_and_transcribes(songs, tmp_path, capsys, mo
     assert main("transcribe", "--run-dir", run) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
 
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    assert main("transcribe", "--run-dir", run) == 2
+    assert "no recording is named" in capsys.readouterr().err
     (tmp_path / "torn.wav").write_bytes(b"RIFF")
     soundfile.write(tmp_path / "none.wav", np.zeros(0), RATE)
     soundfile.write(tmp_path / "short.wav", np.zeros(100), RATE)
