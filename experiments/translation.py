@@ -138,9 +138,10 @@ def loss(config: Config, pure: Any, params: Any, carry: Any, rows: Any, key: Any
     if key is None or not config.sampling:
         return model.loss(rows.source, rows.target, key=key, **lengths), carry
     state = model.start(rows.source, rows.source_lengths, key=key)
+    share = decoding.LinearSchedule(slope=config.sampling / config.steps, floor=1 - config.sampling)
     _, logits = decoding.scheduled_sampling(
         pure.step, params, state, model.target_inputs(rows.target).T, key=key,
-        rate=config.sampling * step / config.steps, lengths=rows.target_lengths,
+        rate=share(step), lengths=rows.target_lengths,
     )  # fmt: skip
     return losses.cross_entropy(logits, rows.target.T, lengths=rows.target_lengths,
                                 label_smoothing=config.label_smoothing), carry  # fmt: skip
@@ -184,8 +185,7 @@ def train(config: Config) -> int:
         targets.save(run.path, "target_vocabulary")
         return training.fit(
             config, run, in_training, params, lambda step: (batches.batch(step), np.int32(step)),
-            report, tokens_per_step=batches.lengths.sum() / batches.batches_per_epoch,
-            unit="token",
+            report, tokens_per_step=batches.lengths.sum() / batches.batches_per_epoch, unit="token",
         )  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def translate(options: Translate) -> None:
     """Translates the lines of a file or of standard input, one by one."""
     with refusing():
         given = text.read_text(options.input) if options.input else sys.stdin.read()
-        lines = [pairs.normalise(line) for line in given.removesuffix("\n").split("\n")]
+        lines = [pairs.normalise(line) for line in given.removesuffix("\n").split("\n") if given]
         _, translator = reload(options.run_dir)
         for number, line in enumerate(lines, 1):
             if unknown := translator.sources.unknown(line):
