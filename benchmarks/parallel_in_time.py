@@ -1,0 +1,217 @@
+"""What running in parallel over time costs and gains: newton and associative beside scan.
+
+    python -m benchmarks.parallel_in_time
+    python -m benchmarks.parallel_in_time --steps 100 1000 --cells gru4 para_gru --out runs/short
+
+Forward passes of one row and of eight, states small (GRU, H = 4 and 16) and units that do not meet
+(ParaGRU and MinGRU, H = 64). For each length: time in units of ``drivers.scan``'s (median of paired
+ratios, quartiles), largest error against it, iterations, and the least length from which a
+contender is faster. A table goes to standard output; report.md, results.json and picture.png go to
+``--out``. Ten minutes on a quiet machine. A CPU of few cores has no use for the parallelism: what
+it shows is the work. Parameters are drawn, not trained.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import numpy as np
+
+from benchmarks import harness, report
+from benchmarks.scan_vs_unrolled import describe, say
+from rnn_jax import cells, drivers
+from rnn_jax.data.errors import InputError
+from rnn_jax.train import cli
+
+BASELINE = "scan"
+CELLS: dict[str, Any] = {
+    "gru4": cells.GRU(input_size=4, hidden_size=4),
+    "gru16": cells.GRU(input_size=16, hidden_size=16),
+    "para_gru": cells.ParaGRU(input_size=64, hidden_size=64),
+    "min_gru": cells.MinGRU(input_size=64, hidden_size=64),
+}
+NEWTON: dict[str, dict[str, Any]] = {
+    "newton, full": {"jacobian": "full"},
+    "newton, diagonal": {"jacobian": "diagonal"},
+    "newton, full, damped": {"jacobian": "full", "damped": True},
+    "newton, diagonal, damped": {"jacobian": "diagonal", "damped": True},
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    out: Path = Path("runs/parallel_in_time")  # where the report goes
+    cells: tuple[Literal["gru4", "gru16", "para_gru", "min_gru"], ...] = (
+        *("gru4", "gru16", "para_gru", "min_gru"),
+    )
+    steps: tuple[int, ...] = (100, 1000, 10000)  # T
+    batch_sizes: tuple[int, ...] = (1, 8)  # B
+    rounds: cli.Count = 11
+    largest: cli.Count = 2_000_000  # most entries T * B * H * H of a full Jacobian
+    seed: cli.Natural = 0
+    smoke: bool = False  # one short sequence: shows that it runs
+
+
+class Line(NamedTuple):
+    """One contender at one size."""
+
+    cell: str
+    batch_size: int
+    num_steps: int
+    name: str
+    milliseconds: float  # least
+    to_scan: harness.Ratio
+    verdict: str
+    error: float  # largest difference of an output from scan's
+    iterations: int | None
+    fell_back: bool | None
+    compile_seconds: float | None
+
+
+def benchmark(config: Config) -> None:
+    """Times drivers that are parallel over time against the loop over it."""
+    if config.smoke:
+        config = replace(config, cells=("gru4",), steps=(8,), batch_sizes=(1,), rounds=3)
+    if not config.cells or min(config.steps, default=0) < 1:
+        raise InputError("--steps and --cells: name at least one each, steps of at least 1")
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out: cannot write to {config.out}: {error.strerror}") from None
+    environment = harness.environment()
+    lines = [
+        line
+        for name in config.cells
+        for batch_size in config.batch_sizes
+        for num_steps in config.steps
+        for line in contest(config, name, batch_size, num_steps)
+    ]
+    environment |= {"load_after": harness.load()}
+    text = f"{describe(environment)}\n\n{table(lines)}\n{crossovers(lines)}"
+    print(text)
+    (config.out / "report.md").write_text(text)
+    document = {"config": asdict(config), "environment": environment, "lines": lines}
+    report.write_json(config.out / "results.json", document)
+    draw(config.out / "picture.png", lines)
+
+
+def contest(config: Config, name: str, batch_size: int, num_steps: int) -> list[Line]:
+    """All contenders on the same arrays."""
+    cell = CELLS[name]
+    key_params, key_xs = jax.random.split(jax.random.key(config.seed))
+    params = cell.init(key_params)
+    xs = jax.random.normal(key_xs, (num_steps, batch_size, cell.input_size))
+    programs, errors, infos = [], {}, {}
+    wanted = None
+    for contender, run in contenders(config, cell, num_steps * batch_size).items():
+        say(f"{name}, B={batch_size}, T={num_steps}: {contender}")
+        program = harness.compile_program(contender, run, params, xs)
+        ys, info = program.call()
+        wanted = ys if wanted is None else wanted
+        errors[contender], infos[contender] = float(abs(ys - wanted).max()), info
+        programs.append(program)
+    times = harness.measure(programs, BASELINE, config.rounds, min_seconds=0.01)
+    control = harness.ratio(times, harness.CONTROL, BASELINE)
+    lines = []
+    for program in programs:
+        ratio, info = harness.ratio(times, program.name, BASELINE), infos[program.name]
+        lines.append(
+            Line(
+                cell=name,
+                batch_size=batch_size,
+                num_steps=num_steps,
+                name=program.name,
+                milliseconds=1e3 * float(times[program.name].min()),
+                to_scan=ratio,
+                verdict="" if program.name == BASELINE else harness.verdict(ratio, control),
+                error=errors[program.name],
+                iterations=None if info is None else int(info.iterations),
+                fell_back=None if info is None else bool(info.fell_back),
+                compile_seconds=program.compile_seconds,
+            )
+        )
+    return lines
+
+
+def contenders(config: Config, cell: Any, num_rows: int) -> dict[str, Callable[..., Any]]:
+    """Functions of params and xs that give the outputs, and what newton says of itself."""
+
+    def plain(driver: Any, params: Any, xs: jax.Array) -> Any:
+        return driver(cell, params, xs)[1], None
+
+    def newton(options: dict[str, Any], params: Any, xs: jax.Array) -> Any:
+        _, ys, info = drivers.newton_info(cell, params, xs, **options)
+        return ys, info
+
+    found: dict[str, Callable[..., Any]] = {BASELINE: partial(plain, drivers.scan)}
+    if cells.is_affine(cell):
+        return found | {"associative": partial(plain, drivers.associative)}
+    meets = not cells.is_elementwise(cell)
+    fits = num_rows * cell.hidden_size**2 <= config.largest
+    for name, options in NEWTON.items():
+        if "full" not in name or (meets and fits):
+            found[name] = partial(newton, options)
+    return found
+
+
+def table(lines: list[Line]) -> str:
+    """All that was measured, as Markdown."""
+    rows = [
+        "| cell | B | T | contender | time / scan | quartiles | | ms (min) | error | iterations |",
+        "| --- | ---: | ---: | --- | ---: | :---: | --- | ---: | ---: | ---: |",
+    ]
+    for line in lines:
+        told = "-" if line.iterations is None else str(line.iterations)
+        told += ", then the loop" if line.fell_back else ""
+        low, median, high = line.to_scan
+        rows.append(
+            f"| {line.cell} | {line.batch_size} | {line.num_steps} | {line.name} | {median:.2f} | "
+            f"{low:.2f}-{high:.2f} | {line.verdict} | {line.milliseconds:.3g} | {line.error:.1e} | "
+            f"{told} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def crossovers(lines: list[Line]) -> str:
+    """The least length from which a contender is faster than scan, at all greater ones too."""
+    series: dict[tuple[str, int, str], list[Line]] = {}
+    for line in lines:
+        if line.name != BASELINE:
+            series.setdefault((line.cell, line.batch_size, line.name), []).append(line)
+    text = ["| cell | B | contender | faster than scan from T |", "| --- | ---: | --- | ---: |"]
+    for (cell, batch_size, name), found in series.items():
+        since = None
+        for line in sorted(found, key=lambda line: -line.num_steps):
+            if line.verdict != "faster":
+                break
+            since = line.num_steps
+        text.append(f"| {cell} | {batch_size} | {name} | {since or 'never here'} |")
+    return "\n".join(text) + "\n"
+
+
+def draw(path: Path, lines: list[Line]) -> None:
+    """Time in units of scan's against T, a panel for each cell and batch."""
+    from matplotlib import pyplot as plt
+
+    panels = sorted({(line.cell, line.batch_size) for line in lines})
+    figure, axes = plt.subplots(1, len(panels), figsize=(3.2 * len(panels), 3.6), squeeze=False)
+    for ax, panel in zip(axes[0], panels, strict=True):
+        own = [line for line in lines if (line.cell, line.batch_size) == panel]
+        for name in dict.fromkeys(line.name for line in own):
+            points = [(line.num_steps, line.to_scan.median) for line in own if line.name == name]
+            ax.loglog(*np.array(points).T, "k--" if name == BASELINE else "o-", label=name)
+        ax.set(title=f"{panel[0]}, B={panel[1]}", xlabel="T")
+        ax.legend(fontsize=6)
+    axes[0, 0].set_ylabel("time / scan")
+    figure.tight_layout()
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    program = "python -m benchmarks.parallel_in_time"
+    sys.exit(cli.main(program, [benchmark], {"default": Config()}))
