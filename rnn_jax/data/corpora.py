@@ -3,12 +3,13 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
-from rnn_jax.data import text, tfds_source, tfds_text, translation
+from rnn_jax.data import ngram, text, tfds_source, tfds_text, translation
 from rnn_jax.data.errors import InputError
 from rnn_jax.data.pairs import Form, PairCorpus, Pairs, read_pairs, split_pairs
 from rnn_jax.data.subwords import Subwords
@@ -108,7 +109,7 @@ def _tfds_pairs(
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TokenCorpus:
     """A text as tokens, ready for a language model.
 
@@ -116,14 +117,50 @@ class TokenCorpus:
         >>> corpus = load_tokens("words", size=1000)
         >>> corpus.vocabulary.size, corpus.test is None
         (1000, True)
+        >>> corpus.described(4.0)
+        '4.0000 nats per word, perplexity 54.60 (1-gram ..., 2-gram ..., 3-gram ...)'
     """
 
+    unit: Unit
     vocabulary: Vocabulary  # of the training text alone
     train: np.ndarray  # (N,)
     validation: np.ndarray  # (1 + M,): after one token of context
     test: np.ndarray | None  # (1 + M,), too
     characters: tuple[int, ...]  # of each part: nats per token become nats per character
     digest: str  # equal for equal texts
+
+    @property
+    def unit_name(self) -> str:
+        """What one token is."""
+        return "token" if self.unit == "subwords" else self.unit[:-1]
+
+    def part(self, name: Literal["validation", "test"]) -> np.ndarray:
+        """The tokens of a part, (1 + M,); InputError if there is none."""
+        tokens = getattr(self, name)
+        if tokens is None:
+            raise InputError(f"{name}: this corpus has no such part; give a file for it")
+        return tokens
+
+    @cached_property
+    def _counted(self) -> dict[str, dict[str, float]]:
+        return {}
+
+    def floors(self, part: Literal["validation", "test"] = "validation") -> dict[str, float]:
+        """What n-grams reach on a part, in nats per token, by name."""
+        if part not in self._counted:
+            orders = (3, 5) if self.unit in ("characters", "bytes") else (1, 2, 3)
+            held_out, size = self.part(part)[1:], self.vocabulary.size
+            self._counted[part] = ngram.floors(self.train, held_out, size, orders)
+        return self._counted[part]
+
+    def described(self, loss: float, part: Literal["validation", "test"] = "validation") -> str:
+        """Nats per token of a part in the units that are usual, beside what n-grams reach."""
+        said = ngram.compared(loss, self.floors(part), self.unit_name)
+        if self.unit in ("characters", "bytes", "words"):
+            return said
+        characters = self.characters[1 if part == "validation" else 2]
+        total = ngram.bits(loss) * (self.part(part).size - 1)
+        return f"{said}, {total / characters:.4f} bits per character"
 
     def __str__(self) -> str:
         sizes = f"{self.train.size:,} tokens to train on, {self.validation.size - 1:,} to validate"
@@ -183,7 +220,7 @@ def load_tokens(
     after = [np.concatenate([train[-1:], tokens]) for tokens in held_out]
     hashed = hashlib.sha256("\0".join(parts).encode()).hexdigest()
     return TokenCorpus(
-        vocabulary, train, after[0], after[1] if len(after) > 1 else None,
+        unit, vocabulary, train, after[0], after[1] if len(after) > 1 else None,
         tuple(map(len, parts)), f"sha256:{hashed[:16]}",
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
-"""Character n-grams: what a model without a recurrent network reaches on the same text."""
+"""N-grams: what a model without a recurrent network reaches on the same text."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -65,25 +66,42 @@ def witten_bell(train: np.ndarray, held_out: np.ndarray, order: int, vocab_size:
     return float(-np.log(probability).mean())
 
 
-def floors(train: np.ndarray, held_out: np.ndarray, vocab_size: int) -> dict[str, float]:
-    """Nats per token of the trigram and the 5-gram, by name: what a model has to pass.
+def floors(
+    train: np.ndarray, held_out: np.ndarray, vocab_size: int, orders: Sequence[int] = (3, 5)
+) -> dict[str, float]:
+    """Nats per token of n-grams, by name: what a model has to pass.
 
     Args:
         train, held_out, vocab_size: as for `witten_bell`.
+        orders: each n; those are left out for which `train` is too short.
 
     Example:
         >>> list(floors(np.arange(9) % 3, np.array([0, 1]), vocab_size=3))
         ['3-gram', '5-gram']
     """
-    return {f"{n}-gram": witten_bell(train, held_out, n, vocab_size) for n in (3, 5)}
+    return {
+        f"{n}-gram": witten_bell(train, held_out, n, vocab_size) for n in orders if n <= train.size
+    }
 
 
-def compared(loss: float, floors: dict[str, float]) -> str:
-    """A loss in nats and bits per character, beside the floors.
+def compared(loss: float, floors: Mapping[str, float], unit: str = "character") -> str:
+    """A loss in nats and in bits, or for words as perplexity, beside the floors.
+
+    Args:
+        loss: nats per token.
+        floors: the same of n-grams.
+        unit: what a token is: for characters and bytes bits are said, else the perplexity.
 
     Example:
         >>> compared(math.log(2), {"3-gram": 0.9})
         '0.6931 nats = 1.0000 bits per character (3-gram 0.900 nats)'
+        >>> compared(math.log(100), {"1-gram": math.log(600)}, "word")
+        '4.6052 nats per word, perplexity 100.00 (1-gram 600.00)'
     """
-    beside = ", ".join(f"{name} {nats:.3f} nats" for name, nats in floors.items())
-    return f"{loss:.4f} nats = {bits(loss):.4f} bits per character ({beside})"
+    if unit in ("character", "byte"):
+        said = f"{loss:.4f} nats = {bits(loss):.4f} bits per {unit}"
+        beside = ", ".join(f"{name} {nats:.3f} nats" for name, nats in floors.items())
+    else:
+        said = f"{loss:.4f} nats per {unit}, perplexity {math.exp(loss):.2f}"
+        beside = ", ".join(f"{name} {math.exp(nats):.2f}" for name, nats in floors.items())
+    return f"{said} ({beside})" if beside else said

@@ -12,9 +12,9 @@ from rnn_jax.data.errors import InputError
 class Chunk(NamedTuple):
     """One step's worth of a batch of streams."""
 
-    inputs: np.ndarray  # (T, B)
-    targets: np.ndarray  # (T, B): the token after each input
-    first: bool  # the streams start here: the carried state starts anew
+    inputs: np.ndarray  # (B, T)
+    targets: np.ndarray  # (B, T): the token after each input
+    first: np.ndarray  # () bool: the streams start here: the carried state starts anew
 
 
 @dataclass(frozen=True)
@@ -34,12 +34,14 @@ class Streams:
         >>> streams = Streams(np.arange(13), batch_size=2, chunk_size=3)
         >>> streams.chunks_per_epoch
         2
-        >>> streams.chunk(0).inputs.T, streams.chunk(1).inputs.T
+        >>> streams.chunk(0).inputs, streams.chunk(1).inputs
         (array([[0, 1, 2],
                [6, 7, 8]]), array([[ 3,  4,  5],
                [ 9, 10, 11]]))
-        >>> streams.chunk(1).targets[-1], streams.chunk(1).first, streams.chunk(2).first
-        (array([ 6, 12]), False, True)
+        >>> streams.chunk(1).targets[:, -1]
+        array([ 6, 12])
+        >>> [bool(streams.chunk(step).first) for step in range(4)]
+        [True, False, True, False]
     """
 
     tokens: np.ndarray  # (N,)
@@ -54,8 +56,8 @@ class Streams:
         needed = self.tokens_per_chunk + 1
         if self.tokens.size < needed:
             raise InputError(
-                f"data: {self.tokens.size} characters to train on do not fill one batch of "
-                f"{self.batch_size} streams x {self.chunk_size} characters ({needed} with the last "
+                f"data: {self.tokens.size} tokens to train on do not fill one batch of "
+                f"{self.batch_size} streams x {self.chunk_size} tokens ({needed} with the last "
                 "target); give a longer text or a smaller batch_size or chunk_size"
             )
 
@@ -73,19 +75,19 @@ class Streams:
         length = self.chunks_per_epoch * self.chunk_size
         slack = self.tokens.size - 1 - self.batch_size * length
         start = int(np.random.default_rng(epoch).integers(slack + 1)) + index * self.chunk_size
-        places = start + length * np.arange(self.batch_size) + np.arange(self.chunk_size)[:, None]
-        return Chunk(self.tokens[places], self.tokens[places + 1], first=index == 0)
+        places = start + length * np.arange(self.batch_size)[:, None] + np.arange(self.chunk_size)
+        return Chunk(self.tokens[places], self.tokens[places + 1], np.asarray(index == 0))
 
 
-class Masked(NamedTuple):
+class Piece(NamedTuple):
     """One chunk of a pass in which every token is predicted exactly once."""
 
-    inputs: np.ndarray  # (T, B)
-    targets: np.ndarray  # (T, B)
-    mask: np.ndarray  # (T, B) bool: False is padding at the end of a stream
+    inputs: np.ndarray  # (B, T)
+    targets: np.ndarray  # (B, T)
+    lengths: np.ndarray  # (B,) real tokens of each row; the rest is padding after the stream's end
 
 
-def full_pass(tokens: np.ndarray, batch_size: int, chunk_size: int) -> Iterator[Masked]:
+def full_pass(tokens: np.ndarray, batch_size: int, chunk_size: int) -> Iterator[Piece]:
     """Chunks of one deterministic pass that predicts each token but the first exactly once.
 
     The text is cut into `batch_size` contiguous streams; the state is to be carried from chunk to
@@ -98,19 +100,20 @@ def full_pass(tokens: np.ndarray, batch_size: int, chunk_size: int) -> Iterator[
         chunk_size: tokens T of a stream per chunk.
 
     Yields:
-        Masked: arrays (T, B), all of the same shape.
+        Piece: all of the same shape.
 
     Example:
-        >>> [c.targets[c.mask].tolist() for c in full_pass(np.arange(8), 2, 2)]
-        [[1, 5, 2, 6], [3, 7, 4]]
+        >>> [piece.targets.tolist() for piece in full_pass(np.arange(8), 2, 2)]
+        [[[1, 2], [5, 6]], [[3, 4], [7, 1]]]
+        >>> [piece.lengths.tolist() for piece in full_pass(np.arange(8), 2, 2)]
+        [[2, 2], [2, 1]]
     """
     count = tokens.size - 1
     length = -(-count // batch_size)
-    starts = length * np.arange(batch_size)
+    starts = length * np.arange(batch_size)[:, None]
     ends = np.minimum(starts + length, count)
     for begin in range(0, length, chunk_size):
-        within = begin + np.arange(chunk_size)[:, None]
-        places = starts + within
-        mask = (within < length) & (places < ends)
-        places = np.where(mask, places, 0)
-        yield Masked(tokens[places], tokens[places + 1], mask)
+        places = starts + begin + np.arange(chunk_size)
+        real = places < ends
+        places = np.where(real, places, 0)
+        yield Piece(tokens[places], tokens[places + 1], real.sum(axis=1, dtype=np.int32))

@@ -49,8 +49,6 @@ class Vocabulary(Protocol):
 class Characters:
     """Characters; those that are unknown become one token, written as the mark U+FFFD.
 
-    ``text.Vocabulary`` is for one text without special tokens, which refuses the unknown.
-
     Example:
         >>> vocabulary = Characters.of(["hello", "hole"])
         >>> vocabulary.symbols, vocabulary.size

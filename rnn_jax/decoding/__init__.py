@@ -47,6 +47,9 @@ from rnn_jax.decoding.joint import joint_state as joint_state
 from rnn_jax.decoding.joint import joint_step as joint_step
 from rnn_jax.decoding.loop import Decoded as Decoded
 from rnn_jax.decoding.loop import decode as decode
+from rnn_jax.decoding.neural_cache import Cache as Cache
+from rnn_jax.decoding.neural_cache import cache_log_probs as cache_log_probs
+from rnn_jax.decoding.neural_cache import empty_cache as empty_cache
 from rnn_jax.decoding.penalties import GNMT as GNMT
 from rnn_jax.decoding.penalties import Average as Average
 from rnn_jax.decoding.penalties import Coverage as Coverage

@@ -6,12 +6,15 @@ from rnn_jax.models.captioner_config import CaptionerConfig as CaptionerConfig
 from rnn_jax.models.classifier import Classifier as Classifier
 from rnn_jax.models.classifier import ClassifierConfig as ClassifierConfig
 from rnn_jax.models.cnn import CNN as CNN
+from rnn_jax.models.continuation import continued as continued
 from rnn_jax.models.ctc_recogniser import CTCRecogniser as CTCRecogniser
 from rnn_jax.models.ctc_recogniser import CTCRecogniserConfig as CTCRecogniserConfig
 from rnn_jax.models.decoder import Decoder as Decoder
 from rnn_jax.models.decoder import DecoderOutput as DecoderOutput
 from rnn_jax.models.decoder import DecoderState as DecoderState
 from rnn_jax.models.decoder_config import DecoderConfig as DecoderConfig
+from rnn_jax.models.dynamic_evaluation import dynamic_evaluation as dynamic_evaluation
+from rnn_jax.models.dynamic_evaluation import gradient_scale as gradient_scale
 from rnn_jax.models.encoder import Encoder as Encoder
 from rnn_jax.models.encoder import EncoderOutput as EncoderOutput
 from rnn_jax.models.forecaster import Forecast as Forecast
@@ -19,6 +22,9 @@ from rnn_jax.models.forecaster import Forecaster as Forecaster
 from rnn_jax.models.forecaster import ForecasterConfig as ForecasterConfig
 from rnn_jax.models.gated_attention import GatedAttention as GatedAttention
 from rnn_jax.models.gated_attention import GatedAttentionParams as GatedAttentionParams
+from rnn_jax.models.held_out import cached_loss as cached_loss
+from rnn_jax.models.held_out import dynamic_loss as dynamic_loss
+from rnn_jax.models.held_out import held_out_loss as held_out_loss
 from rnn_jax.models.language_model import LanguageModel as LanguageModel
 from rnn_jax.models.language_model import LanguageModelConfig as LanguageModelConfig
 from rnn_jax.models.letters import Letters as Letters
@@ -32,6 +38,7 @@ from rnn_jax.models.pooling import Pooling as Pooling
 from rnn_jax.models.pure import Pure as Pure
 from rnn_jax.models.pure import PureStep as PureStep
 from rnn_jax.models.pure import take_apart as take_apart
+from rnn_jax.models.pure import uniform_matrices as uniform_matrices
 from rnn_jax.models.reader import Reader as Reader
 from rnn_jax.models.reader import ReaderConfig as ReaderConfig
 from rnn_jax.models.search import Found as Found

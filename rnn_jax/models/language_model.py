@@ -8,14 +8,15 @@ import jax
 import jax.numpy as jnp
 from flax import nnx
 
-from rnn_jax import cells
+from rnn_jax import cells, drivers
+from rnn_jax.bridge.batch_major import Driver
 from rnn_jax.bridge.nnx import RNN
 from rnn_jax.cells.base import check_sizes
 from rnn_jax.layers import Output
 from rnn_jax.losses import Sum, activation, cross_entropy, temporal_activation
 from rnn_jax.models.chains import cell_chain
 from rnn_jax.models.checks import check_rates, check_tokens
-from rnn_jax.models.dropout import embedding_dropout, locked_dropout
+from rnn_jax.models.dropout import dropout, embedding_dropout, locked_dropout
 from rnn_jax.models.rows import embed, real_tokens
 from rnn_jax.typing import State
 
@@ -30,9 +31,12 @@ class LanguageModelConfig:
         hidden_size: H of every layer; tied, the last layer has E units instead.
         num_layers: L.
         cell: Makes a cell of ``input_size`` and ``hidden_size``: ``cells.LSTM``, ``cells.GRU``, ...
+        driver: How a cell runs over time: ``drivers.scan``, ``drivers.associative``, ...
         tied: Whether the output weights are the embedding (Press and Wolf 2017, arXiv:1608.05859).
         embedding_dropout: Rate of dropping whole words.
-        input_dropout: Rate of dropping embedding features, one mask for a row.
+        locked: Whether the following three draw one mask for all steps of a row (Gal and Ghahramani
+            2016), not one for every step (Zaremba et al. 2014).
+        input_dropout: Rate of dropping embedding features.
         hidden_dropout: The same between layers.
         output_dropout: The same after the last layer.
         weight_dropout: Rate of dropping recurrent weights (``cells.WeightDrop``).
@@ -49,8 +53,10 @@ class LanguageModelConfig:
     hidden_size: int = 256
     num_layers: int = 1
     cell: Callable[..., Any] = cells.LSTM
+    driver: Driver = drivers.scan
     tied: bool = False
     embedding_dropout: float = 0.0
+    locked: bool = True
     input_dropout: float = 0.0
     hidden_dropout: float = 0.0
     output_dropout: float = 0.0
@@ -109,6 +115,8 @@ class LanguageModel(nnx.Module):
 
     References:
         Mikolov et al., Recurrent neural network based language model, 2010.
+        Zaremba, Sutskever and Vinyals, Recurrent neural network regularization, 2014,
+        arXiv:1409.2329.
         Merity, Keskar and Socher, Regularizing and optimizing LSTM language models, 2017,
         arXiv:1708.02182.
     """
@@ -126,7 +134,7 @@ class LanguageModel(nnx.Module):
             config.vocab_size, config.embedding_size, embedding_init=embedding_init, rngs=rngs
         )
         layers = config.cells
-        self.layers = nnx.List([RNN(cell, rngs=rngs) for cell in layers])
+        self.layers = nnx.List([RNN(cell, driver=config.driver, rngs=rngs) for cell in layers])
         if config.tied:
             self.bias = nnx.Param(jnp.zeros(config.vocab_size))
         else:
@@ -153,14 +161,15 @@ class LanguageModel(nnx.Module):
         check_tokens(tokens, vocab_size=config.vocab_size)
         keys = [None] * (2 * num_layers + 2) if key is None else [*_split(key, 2 * num_layers + 2)]
         table = embedding_dropout(self.embedding.embedding[...], config.embedding_dropout, keys[0])
-        ys = raw = locked_dropout(embed(table, tokens), config.input_dropout, keys[1])
+        drop = locked_dropout if config.locked else dropout
+        ys = raw = drop(embed(table, tokens), config.input_dropout, keys[1])
         states = []
         for k, layer in enumerate(self.layers):
             before = None if state is None else state[k]
             after, raw = layer(ys, before, lengths=lengths, reset=reset, rngs=keys[2 + 2 * k])
             last = k == num_layers - 1
             rate = config.output_dropout if last else config.hidden_dropout
-            ys = locked_dropout(raw, rate, keys[3 + 2 * k])
+            ys = drop(raw, rate, keys[3 + 2 * k])
             states.append(after)
         return ys, raw, tuple(states)
 

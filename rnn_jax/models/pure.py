@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 import jax
 from flax import nnx
 
+from rnn_jax.ops.initializers import Uniform
 from rnn_jax.typing import Params, State
 
 Model = TypeVar("Model", bound=nnx.Module)
@@ -88,3 +89,26 @@ def take_apart(model: Model) -> tuple[Pure[Model], Params]:
             "lost: pass random keys and statistics as arguments."
         )
     return Pure(graphdef), nnx.as_pure(params)
+
+
+def uniform_matrices(params: Params, key: jax.Array, bound: float) -> Params:
+    """Parameters whose matrices are drawn anew from [-bound, bound); vectors stay as they are.
+
+    So begin many published recipes, whatever the layers; a forget gate keeps its bias.
+
+    Args:
+        params: A tree of arrays; those with two axes or more are drawn.
+        key: Random key.
+        bound: The largest weight.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> params = {"w": jnp.ones((2, 3)), "b": jnp.ones(3)}
+        >>> found = uniform_matrices(params, jax.random.key(0), 0.1)
+        >>> bool(abs(found["w"]).max() < 0.1), found["b"].tolist()
+        (True, [1.0, 1.0, 1.0])
+    """
+    leaves, treedef = jax.tree.flatten(params)
+    draw, keys = Uniform(bound=bound), jax.random.split(key, len(leaves))
+    drawn = [draw(k, x.shape, x.dtype) if x.ndim > 1 else x for k, x in zip(keys, leaves)]
+    return jax.tree.unflatten(treedef, drawn)

@@ -1,5 +1,7 @@
 """One name per source: what is loaded for each, and what goes together."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -68,17 +70,40 @@ def test_tokens_of_three_files(files):
         "33.33% of those to validate unknown"
     )
     chunks = full_pass(corpus.validation, batch_size=2, chunk_size=4)
-    read = sum(int(chunk.mask.sum()) for chunk in chunks)
+    read = sum(int(chunk.lengths.sum()) for chunk in chunks)
     assert read == 12
 
 
-def test_characters_of_the_built_in_text_are_split_as_before():
-    corpus, before = load_tokens("characters"), text.load_corpus(None)
-    assert corpus.test is None and corpus.vocabulary.size <= before.vocabulary.size + 4
+def test_the_built_in_text_is_split_as_nanogpt_splits():
+    corpus, whole = load_tokens("characters"), text.builtin_text()
+    cut = len(whole) * 9 // 10
+    assert corpus.test is None and corpus.characters == (cut, len(whole) - cut)
     decode = corpus.vocabulary.decode
-    assert decode(corpus.train[:2000]) == before.vocabulary.decode(before.train[:2000])
-    assert corpus.validation.size == before.held_out.size
-    assert sum(corpus.characters) == before.train.size + before.held_out.size - 1
+    assert decode(corpus.train) == whole[:cut]
+    assert decode(corpus.validation[:1]) == whole[cut - 1]  # context
+    known = set(whole[:cut])
+    tail = "".join(c if c in known else "\ufffd" for c in whole[cut:])
+    assert decode(corpus.validation[1:]) == tail
+    with pytest.raises(InputError, match="test: this corpus has no such part"):
+        corpus.part("test")
+
+
+def test_losses_are_said_in_the_units_of_the_tokens(files):
+    paths = [files[part, "de"] for part in ("train", "val", "test")]
+    words = load_tokens("words", *paths, size=20)
+    order_1, *_ = re.findall(r"1-gram ([\d.]+)", words.described(2.0, "test"))
+    assert "2.0000 nats per word, perplexity 7.39 (" in words.described(2.0, "test")
+    # a unigram by Witten and Bell: counts and, with the weight of the types, 1 / V
+    tokens, held_out = words.train.tolist(), words.test[1:].tolist()
+    types, total = len(set(tokens)), len(tokens)
+    p = [(tokens.count(t) + types / words.vocabulary.size) / (total + types) for t in held_out]
+    assert float(order_1) == pytest.approx(np.exp(-np.mean(np.log(p))), abs=0.005)
+    characters = load_tokens("bytes", *paths)
+    assert characters.described(np.log(2)).startswith("0.6931 nats = 1.0000 bits per byte (3-gram")
+    subwords = load_tokens("subwords", *paths, size=40)
+    count = subwords.validation.size - 1
+    bits = 3.0 / np.log(2) * count / len(text.read_text(paths[1]))
+    assert subwords.described(3.0).endswith(f", {bits:.4f} bits per character")
 
 
 def test_texts_that_do_not_go_together(files):

@@ -16,10 +16,10 @@ def test_streams_are_contiguous_and_cover_the_text_once_per_epoch(size):
     for epoch in range(3):
         chunks = [streams.chunk(epoch * count + i) for i in range(count)]
         assert [chunk.first for chunk in chunks] == [True] + [False] * (count - 1)
-        rows = np.concatenate([chunk.inputs for chunk in chunks]).T  # (B, T * count)
+        rows = np.concatenate([chunk.inputs for chunk in chunks], axis=1)  # (B, T * count)
         read = rows.ravel()  # the streams follow one another without gap or overlap
         np.testing.assert_array_equal(read, np.arange(read[0], read[0] + batch_size * count * 4))
-        targets = np.concatenate([chunk.targets for chunk in chunks]).T
+        targets = np.concatenate([chunk.targets for chunk in chunks], axis=1)
         np.testing.assert_array_equal(targets, rows + 1)
         assert targets.max() < size
 
@@ -42,7 +42,7 @@ def test_a_chunk_depends_on_the_step_alone():
 
 def test_streams_refuse_a_text_shorter_than_one_batch():
     Streams(np.arange(13), 3, 4)
-    with pytest.raises(InputError, match=r"12 characters .* 3 streams x 4 characters \(13 "):
+    with pytest.raises(InputError, match=r"12 tokens .* 3 streams x 4 tokens \(13 "):
         Streams(np.arange(12), 3, 4)
     with pytest.raises(InputError, match="batch_size 0"):
         Streams(np.arange(12), 0, 4)
@@ -53,16 +53,16 @@ def test_streams_refuse_a_text_shorter_than_one_batch():
 @pytest.mark.parametrize("chunk_size", [1, 4])
 def test_full_pass_predicts_each_token_once_from_the_one_before(size, batch_size, chunk_size):
     seen = []
-    for chunk in full_pass(np.arange(size), batch_size, chunk_size):
-        assert chunk.inputs.shape == chunk.targets.shape == chunk.mask.shape
-        np.testing.assert_array_equal(chunk.inputs[chunk.mask] + 1, chunk.targets[chunk.mask])
-        seen.extend(chunk.targets[chunk.mask])
+    for piece in full_pass(np.arange(size), batch_size, chunk_size):
+        assert piece.inputs.shape == piece.targets.shape == (batch_size, chunk_size)
+        for inputs, targets, length in zip(*piece, strict=True):
+            np.testing.assert_array_equal(inputs[:length] + 1, targets[:length])
+            seen.extend(targets[:length])
     assert sorted(seen) == list(range(1, size))
 
 
 def test_full_pass_streams_are_contiguous():
-    chunks = list(full_pass(np.arange(100), 4, 7))
-    rows = np.concatenate([np.where(c.mask, c.inputs, -1) for c in chunks]).T
-    for row in rows:
-        row = row[row >= 0]
+    pieces = list(full_pass(np.arange(100), 4, 7))
+    for b in range(4):
+        row = np.concatenate([piece.inputs[b, : piece.lengths[b]] for piece in pieces])
         np.testing.assert_array_equal(row, np.arange(row[0], row[0] + row.size))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from rnn_jax import cells, decoding
+from rnn_jax import cells, decoding, drivers
 from rnn_jax.models import LanguageModel, LanguageModelConfig, take_apart
 from tests.models.training import fit
 
@@ -129,3 +129,23 @@ def test_bad_input_is_named():
         make()(jnp.array([[7]]))
     with pytest.raises(ValueError, match=r"tokens has shape \(3,\)"):
         make()(jnp.array([1, 2, 3]))
+
+
+def test_dropout_of_every_step_draws_a_mask_for_each():
+    model = make(hidden_size=40, output_dropout=0.5, locked=False)
+
+    @jax.jit
+    def run(key):
+        return model.hidden(TOKENS, key=key)[:2]
+
+    dropped, raw = (np.asarray(x) for x in run(jax.random.key(0)))
+    kept = dropped != 0
+    np.testing.assert_allclose(dropped[kept], 2 * raw[kept], rtol=1e-6)
+    assert 0.4 < kept.mean() < 0.6
+    assert len({mask.tobytes() for row in kept for mask in row}) == TOKENS.size
+
+
+def test_an_associative_driver_gives_what_a_scan_gives():
+    models = [make(cell=cells.MinGRU, driver=d) for d in (drivers.scan, drivers.associative)]
+    a, b = jax.jit(lambda: [model(TOKENS).ys for model in models])()
+    np.testing.assert_allclose(a, b, atol=1e-6)
