@@ -38,7 +38,7 @@ def newton(
 
     The steps of all times are evaluated at once from the guessed states, and linearised; the linear
     recurrence is solved by an associative scan. It converges quadratically where it converges
-    (DEER), in 3 to 10 iterations for a trained GRU whatever T. Where it does not converge within
+    (DEER), in few iterations whatever T for networks that forget. Where it does not converge within
     ``max_iterations``, or leaves the range of numbers, the sequence is run by a loop, so the result
     is that of ``scan`` in any case; ``newton_info`` tells which. Under ``vmap`` the loop always
     runs beside: give batch axes instead.
@@ -72,9 +72,10 @@ def newton(
             affine cells), else "full" up to N = 32 and "block" above.
         damped: Keep every step within what the linearisation is good for, by a Kalman smoother
             (ELK). Each row's error falls at every step taken, so the iterations cannot diverge, at
-            several times the cost of one.
+            several times the cost of one; how many a chaotic network takes still grows with T.
         tolerance: Largest error of a step, relative to 1 + its largest number, with which a row is
-            done. None for 32 roundings of the computation, or one of the parameters if coarser.
+            done. None for 32 roundings of the computation, or one of the parameters if coarser;
+            name a coarser one for ``Precision``, whose products are coarser than its parameters.
         max_iterations: Iterations after which it falls back.
 
     Returns:
