@@ -30,3 +30,20 @@ def depends(function: Callable[..., PyTree], argument: PyTree, *others: PyTree) 
         if any(id(v) in needed for v in equation.outvars):
             needed |= {id(v) for v in equation.invars}
     return any(id(v) in needed for v in jaxpr.invars[: len(jax.tree.leaves(argument))])
+
+
+def dependencies(function: Callable[..., PyTree], *arguments: PyTree) -> list[set[int]]:
+    """For each leaf of the result, the leaves of the arguments that it depends on, by number.
+
+    As for ``depends``, calls inside the trace make it too many rather than too few.
+
+    Example:
+        >>> dependencies(lambda x, y: (x + y, 2 * y, 3.0), 1.0, 2.0)
+        [{0, 1}, {1}, set()]
+    """
+    jaxpr = jax.make_jaxpr(function)(*arguments).jaxpr
+    found: dict[int, set[int]] = {id(v): {i} for i, v in enumerate(jaxpr.invars)}
+    for equation in jaxpr.eqns:
+        read = set().union(*(found.get(id(v), set()) for v in equation.invars))
+        found |= {id(v): read for v in equation.outvars}
+    return [found.get(id(v), set()) for v in jaxpr.outvars]
