@@ -180,7 +180,7 @@ class Evaluation(cli.Saved):
     part: Literal["validation", "test"] = "validation"
     rows: cli.Count = 16  # streams that the text is read in; 1 is slow, and exact to the last digit
     dynamic_evaluation: bool = False  # also with learning from what has been read
-    rate: cli.Rate = 1e-3  # of that learning
+    rate: cli.Rate = 1e-4  # of that learning
     decay: cli.Probability = 0.02  # of what is learnt so
     segment: cli.Count = 20  # tokens between two updates
     cache: bool = False  # also with a cache of what followed similar states
