@@ -6,7 +6,7 @@
     python -m experiments.speech --preset fsdd --data FOLDER  # isolated digits
     python -m experiments.speech --preset strings-ctc --data strings:FOLDER
 
-Measured: fsdd gets 98.0 % of the 300 recordings of the official test right, in 144 s of one core.
+Measured: fsdd gets 99.0 % of the 300 recordings of the official test right, in 4 minutes of one core.
 """
 
 import sys
@@ -107,10 +107,10 @@ PRESETS = {
     "tiny": Config(hidden_size=32, layers=1, reductions=(3,), steps=60, eval_every=30),
     "small": Config(model="joint", hidden_size=192, decoder_size=192, copies=2, steps=10_000),
     "fsdd": (FSDD := Config(
-        normalize="level", hidden_size=64, layers=1, reductions=(2,), band_masks=(1, 5),
-        time_masks=(1, 5), steps=2500, eval_every=500, num_buckets=2)),
-    "fsdd-unseen": replace(FSDD, copies=3, band_warp=0.1, layers=2, batch_size=64, steps=1500),
-    "strings-ctc": (STRINGS := replace(FSDD, hidden_size=96, layers=2, steps=1500)),
+        normalize="level", copies=2, band_masks=(1, 5), time_masks=(1, 5), reductions=(2,),
+        steps=2000, eval_every=500, num_buckets=2, average="exponential", average_decay=0.995)),
+    "fsdd-unseen": replace(FSDD, copies=3, band_warp=0.1, batch_size=64, steps=1500),
+    "strings-ctc": (STRINGS := replace(FSDD, copies=0, steps=1500)),
     "strings-las": replace(STRINGS, model="las", reductions=(2, 2)),
     "las": Config(model="las", cell="lstm", sample_rate=16_000, hidden_size=256, layers=4,
                   reductions=(1, 2, 2, 2), decoder_size=512, decoder_layers=2, heads=4,
