@@ -127,6 +127,7 @@ def _checked(
 
 
 def _diverged(run: Run, what: str) -> FloatingPointError:
+    run.checkpoints.wait()  # the last one may still be on its way
     return FloatingPointError(
         f"diverged: {what}; {run.checkpoints.describe()}. Try a lower learning_rate or "
         "clip_limit, a longer warmup_steps or precision float32, in another run_dir"

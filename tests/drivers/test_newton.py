@@ -20,14 +20,22 @@ CASES = {
     "mask and reset, reverse": {"mask": MASK, "reset": RESET, "reverse": True},
 }
 HARDEST = "mask and reset, reverse"
-ALL_CASES = ("elman", "gru", "lru", "para_lstm")  # of each road; the others, the hardest alone
+ALL_CASES = ("elman", "gru", "lru", "para_lstm")  # one of each road
+SLOW = (*ALL_CASES, "lstm", "indrnn", "min_gru", "stacked", "zoneout", "attentive", "conv_lstm")
 FAST = ("para_gru", HARDEST)
+
+
+def mark(name, case):
+    """One case by default, one cell of each kind in CI, every cell when asked for."""
+    if (name, case) == FAST:
+        return ()
+    return pytest.mark.slow if name in SLOW else pytest.mark.full
 
 
 @pytest.mark.parametrize(
     ("name", "case"),
     [
-        pytest.param(name, case, marks=[] if (name, case) == FAST else [pytest.mark.slow])
+        pytest.param(name, case, marks=mark(name, case))
         for name in CELLS
         for case in CASES
         if case == HARDEST or name in ALL_CASES

@@ -13,7 +13,8 @@ from tests.static import temp_bytes
 
 T = 7
 WEIGHTS = jnp.cos(jnp.arange(T, dtype=float))
-QUICK = {"elman", "min_gru", "zoneout"}
+QUICK = {"elman", "min_gru", "zoneout"}  # by default; then in CI, of each kind one
+SLOW = {"lstm", "gru", "indrnn", "lru", "stacked", "attentive", "learned_initial_state", "sru"}
 
 
 def loss(y, weight):
@@ -43,9 +44,13 @@ def same(learned, want, tolerance=1e-10):
     assert_same((found, learned.loss, learned.y), (gradient, losses, ys), tolerance)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * (n not in QUICK)) for n in CELLS]
-)
+def mark(name):
+    if name in QUICK:
+        return ()
+    return pytest.mark.slow if name in SLOW else pytest.mark.full
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=mark(n)) for n in CELLS])
 def test_equals_backpropagation(name):
     """With noise where the cell has some, NaN on the padding, resets within the sequence."""
     cell, params, _, xs = make_case(name)
