@@ -6,7 +6,7 @@
     python -m experiments.speech --preset fsdd --data FOLDER  # isolated digits
     python -m experiments.speech --preset strings-ctc --data strings:FOLDER
 
-Measured: fsdd gets 99.0 % of the 300 recordings of the official test right, in 4 minutes.
+Measured, in 4 and 7 CPU minutes: fsdd 99.0 % of the official test right, strings-ctc 99.2 %.
 """
 
 import sys

@@ -119,7 +119,8 @@ class Translator:
             rows: The sentences.
             directory: Where pictures go of what was attended to, if the model has an attention.
         """
-        source, lengths = jnp.asarray(rows.source), jnp.asarray(rows.source_lengths)
+        real = np.flatnonzero(rows.indices >= 0)  # not those that fill up the batch
+        source, lengths = jnp.asarray(rows.source[real]), jnp.asarray(rows.source_lengths[real])
         best = self.model.translate(source, lengths, max_length=2 * source.shape[1])
         sources = _cut(source, lengths)
         targets = _cut(best.tokens, best.lengths)

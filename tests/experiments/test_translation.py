@@ -76,7 +76,7 @@ def test_it_trains_resumes_evaluates_and_translates(files, tmp_path, capsys, mon
         "--bridge last",
         "--cell lstm --attention general --order after --layers 2 --bidirectional first --residual",
         "--cell min_gru --driver associative --attention multi_head --no-tied --tokens subwords "
-        "--vocabulary-size 30",
+        "--vocabulary-size 15",
         "--sampling 0.5 --label-smoothing 0.1 --precision bfloat16",
     ],
 )
