@@ -42,7 +42,7 @@ def test_it_trains_resumes_evaluates_and_translates(files, tmp_path, capsys, mon
     assert first[-1]["step"] == 80 and first[-1]["held_out_loss"] < 0.3
     assert main("train", *flags) == 0
     assert "80 of 80 steps are done" in capsys.readouterr().out and read_metrics(run) == first
-    assert main("train", *flags, "--hidden-size", "25") == 2
+    assert main("train", *flags, "--hidden-size", "25") == 3
     assert "hidden_size 24 there, 25 here" in capsys.readouterr().err
 
     names = {path.name for path in run.iterdir()}
@@ -75,8 +75,7 @@ def test_it_trains_resumes_evaluates_and_translates(files, tmp_path, capsys, mon
         "--cell lstm --attention none --no-input-feeding --bidirectional none --reverse-source "
         "--bridge last",
         "--cell lstm --attention general --order after --layers 2 --bidirectional first --residual",
-        "--cell min_gru --driver associative --attention multi_head --no-tied --tokens subwords "
-        "--vocabulary-size 15",
+        "--cell min_gru --driver associative --attention multi_head --no-tied --tokens words",
         "--sampling 0.5 --label-smoothing 0.1 --precision bfloat16",
     ],
 )
