@@ -18,7 +18,7 @@ SLOW = {"lstm", "gru", "indrnn", "lru", "stacked", "attentive", "learned_initial
 
 
 def loss(y, weight):
-    return (jnp.sin(y) * weight).sum() + 0.3 * jnp.square(y).sum()
+    return (jnp.sin(y) * weight.astype(y.dtype)).sum() + 0.3 * jnp.square(y).sum()
 
 
 def backward(cell, params, xs, state=None, **options):
