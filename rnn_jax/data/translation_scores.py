@@ -38,16 +38,10 @@ def translation_scores(
         InputError: if sacrebleu is not installed, or has no such tokenizer.
 
     Example:
-        >>> found = translation_scores(["a b c d e", "f"], ["a b c d e", "g"], tokenize="none")
-        >>> round(found.bleu, 1), found.exact, found.signatures[0][:33]
-        (81.9, 0.5, 'nrefs:1|case:mixed|eff:no|tok:non')
-
-    References:
-        Papineni et al., BLEU: a method for automatic evaluation of machine translation, 2002,
-        doi:10.3115/1073083.1073135.
-        Popovic, chrF: character n-gram F-score for automatic MT evaluation, 2015,
-        doi:10.18653/v1/W15-3049.
-        Post, A call for clarity in reporting BLEU scores, 2018, arXiv:1804.08771.
+        >>> from importlib.util import find_spec
+        >>> if find_spec("sacrebleu"):  # (5/6 * 1 * 1 * 1) ** (1/4)
+        ...     found = translation_scores(["a b c d e", "f"], ["a b c d e", "g"], tokenize="none")
+        ...     assert (round(found.bleu, 1), found.exact) == (95.5, 0.5)
     """
     if len(references) != len(hypotheses) or not references:
         raise ValueError(f"{len(references)} references and {len(hypotheses)} hypotheses")
