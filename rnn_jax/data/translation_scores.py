@@ -42,6 +42,13 @@ def translation_scores(
         >>> if find_spec("sacrebleu"):  # (5/6 * 1 * 1 * 1) ** (1/4)
         ...     found = translation_scores(["a b c d e", "f"], ["a b c d e", "g"], tokenize="none")
         ...     assert (round(found.bleu, 1), found.exact) == (95.5, 0.5)
+
+    References:
+        Papineni et al., BLEU: a method for automatic evaluation of machine translation, 2002,
+        doi:10.3115/1073083.1073135.
+        Popovic, chrF: character n-gram F-score for automatic MT evaluation, 2015,
+        doi:10.18653/v1/W15-3049.
+        Post, A call for clarity in reporting BLEU scores, 2018, arXiv:1804.08771.
     """
     if len(references) != len(hypotheses) or not references:
         raise ValueError(f"{len(references)} references and {len(hypotheses)} hypotheses")
