@@ -7,7 +7,7 @@
 Nothing runs; the compilers themselves tell how much memory a step takes, which collectives there
 are and whether one stands in a time loop, how many cycles a TPU takes by the compiler's own
 estimate (of one chip, collectives and the time to load a program left out), how many kernels a GPU
-starts. Twenty minutes on 2 cores. Without autotuning, as here, XLA takes the first tiling for a
+starts. Without autotuning, as here, XLA takes the first tiling for a
 GPU's products, so no speed follows. report.md and results.json go to ``--out``.
 """
 

@@ -7,7 +7,7 @@ The gradient of a sum of losses over T steps, for a cell with a dense recurrence
 ``--dense`` names) and one with a diagonal recurrence (minGRU): ``drivers.rtrl`` by each method, and
 ``jax.grad`` through ``drivers.scan`` as it is, with plain differentiation and with two kinds of
 rematerialisation. Exact methods are checked to agree first. A table goes to standard output;
-report.md, results.json and picture.png go to ``--out``. About three minutes on 2 cores.
+report.md, results.json and picture.png go to ``--out``.
 """
 
 import sys

@@ -7,7 +7,7 @@ Forward passes of one row and of eight, states small (GRU, H = 4 and 16) and uni
 (ParaGRU and MinGRU, H = 64). For each length: time in units of ``drivers.scan``'s (median of paired
 ratios, quartiles), largest error against it, iterations, and the least length from which a
 contender is faster. A table goes to standard output; report.md, results.json and picture.png go to
-``--out``. Ten minutes on a quiet machine. A CPU of few cores has no use for the parallelism: what
+``--out``. A CPU of few cores has no use for the parallelism: what
 it shows is the work. Parameters are drawn, not trained.
 """
 

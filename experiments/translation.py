@@ -6,9 +6,9 @@
     python -m experiments.translation --preset multi30k --data train.de,train.en \\
         --validation val.de,val.en --test test.de,test.en
 
-The first takes 3 minutes on 2 CPU cores and reaches BLEU 95.7, with a beam of 4 96.0, and
-92 % exact translations on what it never saw. The built-in corpus says dates, numbers, amounts and
-names in German and English, exactly; the README has the scores of the other presets.
+The first took 3 minutes on 2 CPU cores and reached BLEU 95.7, with a beam of 4 96.0, and
+92 % exact translations on what it never saw (commit 54e39fb). The built-in corpus says dates,
+numbers, amounts and names in German and English, exactly; the README has scores of other presets.
 """
 
 import sys

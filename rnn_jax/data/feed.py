@@ -1,7 +1,7 @@
 """Batches made ahead of the device, in the background."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -48,7 +48,7 @@ class Ahead(Generic[Batch]):
                 "positive"
             )
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         pool = ThreadPoolExecutor(self.num_threads, thread_name_prefix="data")
         steps = range(self.start, self.stop)
         pending: deque[Future[Batch]] = deque()

@@ -206,7 +206,7 @@ class Checkpoints:
             found, stored = checksums(state), meta["crc32"]
             wrong = [name for name in found if found[name] != stored[name]]
             problem = f"wrong checksum of {', '.join(wrong)}" if wrong else ""
-        except Exception as error:
+        except Exception as error:  # as above
             state, problem = None, one_line(error)
         return _agreed(problem) or Restored(step, state, meta["notes"])
 

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from typing import Any
 
@@ -116,7 +116,7 @@ def fit(
         stack.enter_context(trace)
         if config.tensorboard and is_first():
             run.listeners.append(stack.enter_context(Board(run.path)))
-        batches: Iterator[Any] = stack.enter_context(closing(iter(feed)))  # type: ignore[type-var]
+        batches = stack.enter_context(closing(iter(feed)))
 
         def step(state: TrainState, done: int) -> tuple[TrainState, dict[str, Any]]:
             return update(state, parallel.split_rows(next(batches), mesh))

@@ -74,7 +74,7 @@ class Store:
         """Returns when the last state is on disk; raises what went wrong with it."""
         try:
             self._manager.wait_until_finished()
-        except Exception:
+        except Exception:  # whatever it was is raised again
             self._manager.reload()  # it has forgotten those that it meant to delete
             raise
 
