@@ -3,7 +3,7 @@
 Sizes are tiny because compiling, not computing, takes the time. Inputs have 3 features.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import jax.numpy as jnp
@@ -143,3 +143,9 @@ def names(wanted: Callable[[Any], bool] = lambda cell: True) -> list[Any]:
         return pytest.param(name, marks=marks)
 
     return [marked(name) for name, cell in CELLS.items() if wanted(cell)]
+
+
+def marked(case: Any, quick: Collection[Any], slow: Collection[Any]) -> Any:
+    """The case, left to CI where it is slow, and to who asks for ``full`` where it is neither."""
+    marks = () if case in quick else pytest.mark.slow if case in slow else pytest.mark.full
+    return pytest.param(*(case if isinstance(case, tuple) else (case,)), marks=marks)

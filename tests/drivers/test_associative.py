@@ -1,5 +1,7 @@
 """``associative`` against ``scan``, and its precision over a hundred thousand steps."""
 
+from itertools import product
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,9 +11,12 @@ from jax.sharding import PartitionSpec as P
 from rnn_jax import cells, drivers
 from rnn_jax.drivers.associative import linear_recurrence
 from tests.laws.cases import BY_LENGTH, LENGTHS, MASK, RESET, assert_same, make_case, poison
-from tests.registry import CELLS
+from tests.registry import CELLS, marked
 
 AFFINE = [name for name, cell in CELLS.items() if cells.is_affine(cell)]
+# By default real, complex, partly replaced and noisy coefficients. The rest is affine in these ways.
+KINDS = ("min_gru", "lru", "qrnn", "zoneout_affine"), ("rg_lru", "sru", "teacher_forced_jordan")
+RESETS = (("min_gru", False), ("lru", True)), (("lru", False), ("qrnn", True))
 
 
 def loss_of(driver, cell, **options):
@@ -33,7 +38,7 @@ def loss_of(driver, cell, **options):
     return run
 
 
-@pytest.mark.parametrize("name", AFFINE)
+@pytest.mark.parametrize("name", [marked(name, *KINDS) for name in AFFINE])
 def test_equals_scan(name):
     """Values and gradients, from a given state, with NaN on the padding."""
     cell, params, state, xs = make_case(name)
@@ -61,8 +66,9 @@ def test_equals_scan(name):
         assert_same(found, want, what=f"{what}: ")
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("name", AFFINE)
+@pytest.mark.parametrize(
+    "name, reverse", [marked(c, *RESETS) for c in product(AFFINE, (False, True))]
+)
 def test_nothing_comes_across_a_reset(name, reverse):
     """NaN and inf before it leave what follows alone; those after it, the gradients before it."""
     cell, params, state, xs = make_case(name)
@@ -112,13 +118,12 @@ def test_nothing_comes_across_a_reset(name, reverse):
         assert all(bool((leaf == 0).all()) for leaf in jax.tree.leaves(found["zero"]))
 
 
-@pytest.mark.parametrize("name", AFFINE)
+@pytest.mark.parametrize("name", [marked(name, *KINDS) for name in AFFINE])
 def test_a_state_of_nan_is_reset(name):
     """At the first step; nothing reaches its gradient, and the parameters' are as ever."""
     cell, params, state, xs = make_case(name)
     state = jax.tree.map(lambda leaf: jnp.full_like(leaf, jnp.nan), state)
     reset = jnp.zeros(xs.shape[:2], bool).at[0].set(True)
-
     roads = [loss_of(d, cell, reset=reset) for d in (drivers.associative, drivers.scan)]
     found, want = jax.jit(lambda *args: [run(*args) for run in roads])(params, state, xs)
     assert_same(found, want)
@@ -155,8 +160,7 @@ def test_other_roads_and_orders(name):
     found = roads(params, state, xs)
     for road in ("in two parts", "rows"):
         assert_same(found[road], found["scan"], what=road)
-    first = jax.tree.map(lambda leaf: leaf[0], found["params"])
-    assert_same(first, found["scan"], what="params")
+    assert_same(jax.tree.map(lambda leaf: leaf[0], found["params"]), found["scan"], what="params")
     for what in ("initial", "bends"):
         assert_same(*found[what], what=what)
 
