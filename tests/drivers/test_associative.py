@@ -14,7 +14,7 @@ from tests.laws.cases import BY_LENGTH, LENGTHS, MASK, RESET, assert_same, make_
 from tests.registry import CELLS, marked
 
 AFFINE = [name for name, cell in CELLS.items() if cells.is_affine(cell)]
-# By default real, complex, partly replaced and noisy coefficients. The rest is affine in these ways.
+# By default real, complex, partly replaced and noisy coefficients: the others are of these kinds.
 KINDS = ("min_gru", "lru", "qrnn", "zoneout_affine"), ("rg_lru", "sru", "teacher_forced_jordan")
 RESETS = (("min_gru", False), ("lru", True)), (("lru", False), ("qrnn", True))
 
