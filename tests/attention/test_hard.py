@@ -15,41 +15,43 @@ KIND = attention.Hard(attention=attention.General(query_size=2, memory_size=2))
 
 
 def follow(params, encoded, queries, chosen):
-    """Attend with the noise that makes these choices: (reward, final state)."""
+    """Attend with the noise that makes these choices: (final state, reward)."""
     memory = KIND.prepare(params, encoded)
     state, reward = KIND.initial_state(params, memory), 0.0
-    for t, place in enumerate(chosen):
-        noise = 1e4 * jnp.eye(SIZE)[place]
+    for t in range(STEPS):
+        noise = 1e4 * jnp.eye(SIZE)[chosen[t]]
         context, _, state = KIND.attend(params, memory, queries[t] + reward, state, noise)
         reward = reward + jnp.sin(context).sum() + context @ queries[t]
-    return reward, state
+    return state, reward
 
 
 def test_the_surrogate_has_the_gradient_of_the_expected_reward():
     params = draw(jax.eval_shape(KIND.init, jax.random.key(0)), 0)
     encoded, queries = draw(jnp.zeros((SIZE, 2)), 1), draw(jnp.zeros((STEPS, 2)), 2)
-    every = list(itertools.product(range(SIZE), repeat=STEPS))
+    every = jnp.array(list(itertools.product(range(SIZE), repeat=STEPS)))
+
+    def follow_all(params, encoded):
+        return jax.vmap(lambda chosen: follow(params, encoded, queries, chosen))(every)
 
     def expected(params, encoded):
         """The sum over all choices of their probability times their reward."""
-        found = [follow(params, encoded, queries, chosen) for chosen in every]
-        return sum(jnp.exp(state.log_prob) * reward for reward, state in found)
+        state, reward = follow_all(params, encoded)
+        return (jnp.exp(state.log_prob) * reward).sum(), jnp.exp(state.log_prob).sum()
 
     def surrogates(params, encoded, baseline):
         """The mean of the surrogate over the choices, whose chances count as constants."""
-        total = 0.0
-        for chosen in every:
-            reward, state = follow(params, encoded, queries, chosen)
-            loss = -reward + attention.reinforce(state.log_prob, reward, baseline)
-            total = total + jax.lax.stop_gradient(jnp.exp(state.log_prob)) * loss
-        return total
+        state, reward = follow_all(params, encoded)
+        loss = -reward + attention.reinforce(state.log_prob, reward, baseline)
+        return (jax.lax.stop_gradient(jnp.exp(state.log_prob)) * loss).sum()
 
     @jax.jit
     def gradients(params, encoded):
-        ones = [follow(params, encoded, queries, chosen)[1].log_prob for chosen in every]
-        exact = jax.grad(expected, (0, 1))(params, encoded)
-        estimates = [jax.grad(surrogates, (0, 1))(params, encoded, b) for b in (0.0, 1.7)]
-        return sum(jnp.exp(one) for one in ones), exact, estimates
+        exact, total = jax.grad(expected, (0, 1), has_aux=True)(params, encoded)
+        return (
+            total,
+            exact,
+            [jax.grad(surrogates, (0, 1))(params, encoded, baseline) for baseline in (0.0, 1.7)],
+        )
 
     total, exact, estimates = gradients(params, encoded)
     assert_close(total, 1.0)

@@ -1,5 +1,6 @@
 """Random but fixed parameters, states and inputs for every cell of the registry."""
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import jax
@@ -44,6 +45,7 @@ def jitter(tree: Any, key: jax.Array, size: float = 0.2) -> Any:
     return treedef.unflatten([one(leaf, k) for leaf, k in zip(leaves, keys)])
 
 
+@cache
 def make_case(
     name: str, dtype: Any = jnp.float64, num_steps: int = NUM_STEPS, num_rows: int = NUM_ROWS
 ) -> Case:

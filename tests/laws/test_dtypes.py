@@ -38,19 +38,26 @@ def test_every_mix_of_dtypes_keeps_its_dtypes(name):
 
     def gradient(params, xs):
         leaves, rebuild = drivers.common.split_inexact(params)
-        loss = lambda leaves: run(rebuild(leaves), None, xs)[1].astype(jnp.float32).sum()
-        return jax.grad(loss)(leaves)
+
+        def loss(leaves):
+            final, ys = run(rebuild(leaves), None, xs)
+            return ys.astype(jnp.float32).sum(), (final, ys)
+
+        return jax.grad(loss, has_aux=True)(leaves)
 
     for params_dtype, xs_dtype in itertools.product(FLOATS, FLOATS):
         p, x = cast(params, params_dtype), cast(xs, xs_dtype)
         where = f"params {params_dtype}, inputs {xs_dtype}"
         wanted = dtypes(drivers.common.split_inexact(p)[0])
-        assert dtypes(jax.eval_shape(gradient, p, x)) == wanted, where
         initial = cell.initial_state(p, xs.shape[1:2])
-        for state_dtype in (None, *FLOATS):
-            given = None if state_dtype is None else cast(state, state_dtype)
-            final, ys = jax.eval_shape(run, p, given, x)
-            assert dtypes(final) == dtypes(initial if given is None else given), where
+        slopes, out = jax.eval_shape(gradient, p, x)
+        assert dtypes(slopes) == wanted, where
+        found = [(initial, out)]
+        for state_dtype in FLOATS:
+            given = cast(state, state_dtype)
+            found.append((given, jax.eval_shape(run, p, given, x)))
+        for given, (final, ys) in found:
+            assert dtypes(final) == dtypes(given), where
             assert jnp.issubdtype(ys.dtype, jnp.floating), where
 
 
