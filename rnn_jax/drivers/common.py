@@ -6,6 +6,7 @@ other.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -174,8 +175,21 @@ def advance(
         >>> advance(cell, plan.params, None, plan.state, jnp.zeros(3), plan.inputs).h.tolist()
         [0.0, 0.0, 0.0]
     """
+    return advance_by(partial(cell.step, params), start, state, z, marks)
+
+
+def advance_by(
+    step: Callable[[State, PyTree], State], start: State, state: State, z: PyTree, marks: Inputs
+) -> State:
+    """``advance`` by a given function (state, z) -> state.
+
+    Example:
+        >>> marks = Inputs(None, None, jnp.array([True, False]), None)
+        >>> advance_by(jnp.add, None, jnp.zeros(2), jnp.ones(2), marks).tolist()
+        [1.0, 0.0]
+    """
     if marks.reset is not None:
         state = select(marks.reset, start, state)
     wide_state, wide_z = widen(state, z)
-    new = cast_like(cell.step(params, wide_state, wide_z), state)
+    new = cast_like(step(wide_state, wide_z), state)
     return new if marks.valid is None else select(marks.valid, new, state)

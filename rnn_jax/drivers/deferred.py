@@ -111,12 +111,7 @@ def _backward(
     params, start, state, inputs, states = residuals
     d_final, d_states = cotangents
     zeros = partial(_wide_zeros, xs=inputs.xs, batch_ndim=_batch_ndim(cell, inputs))
-    d_final = jax.tree.map(
-        lambda d, zero: zero if isinstance(d, SymbolicZero) else d.astype(zero.dtype),
-        d_final,
-        zeros(state),
-    )
-    d_states = jax.tree.map(lambda d: None if isinstance(d, SymbolicZero) else d, d_states)
+    d_final, d_states = instantiate(d_final, zeros(state)), drop_zeros(d_states)
     d_start = None if start is None else zeros(start)
     weights, _ = split_inexact(params)
     d_weights = [jnp.zeros_like(leaf, dtype=wider(leaf.dtype, jnp.float32)) for leaf in weights]
@@ -128,7 +123,7 @@ def _backward(
     ) -> tuple[tuple[State, State, list[jax.Array]], PyTree]:
         d_state, d_start, total = carry
         inputs, states, d_states = rows
-        steps = Steps(inputs, _previous(entry, states, layout.reverse), d_states)
+        steps = Steps(inputs, previous_states(entry, states, layout.reverse), d_states)
         (d_state, d_start), collected = chunk_backward(
             cell, layout.reverse, layout.unroll, params, start, (d_state, d_start), steps
         )
@@ -147,10 +142,10 @@ def _backward(
         entries,
     )
     if not layout.sum_inside:
-        steps = Steps(inputs, _previous(state, states, layout.reverse), d_states)
+        steps = Steps(inputs, previous_states(state, states, layout.reverse), d_states)
         d_weights, out = weight_gradients(cell, params, start, steps, out)
     return (
-        _with_none(params, cast_like(d_weights, weights)),
+        with_none(params, cast_like(d_weights, weights)),
         None if start is None else cast_like(d_start, start),
         cast_like(d_state, state),
         Inputs(out, None, None, None),
@@ -158,6 +153,30 @@ def _backward(
 
 
 _run.defvjp(_forward, _backward, symbolic_zeros=True)
+
+
+def instantiate(gradient: State, zeros: State) -> State:
+    """Gradients in the dtypes of ``zeros``, and these where JAX knows that there are none.
+
+    Example:
+        >>> instantiate((jnp.ones(1),), (jnp.zeros(1),))[0].tolist()
+        [1.0]
+    """
+    return jax.tree.map(
+        lambda d, zero: zero if isinstance(d, SymbolicZero) else d.astype(zero.dtype),
+        gradient,
+        zeros,
+    )
+
+
+def drop_zeros(gradient: State) -> State:
+    """None where JAX knows that a gradient is zero.
+
+    Example:
+        >>> drop_zeros((jnp.ones(1),))[0].tolist()
+        [1.0]
+    """
+    return jax.tree.map(lambda d: None if isinstance(d, SymbolicZero) else d, gradient)
 
 
 def _batch_ndim(cell: Any, inputs: Inputs) -> int:
@@ -169,8 +188,13 @@ def _wide_zeros(tree: State, xs: jax.Array, batch_ndim: int) -> State:
     return batch_like(zeros, xs, batch_ndim)
 
 
-def _previous(entry: State, states: State, reverse: bool) -> State:
-    """The state before each of some steps, from the one before them all and those after each."""
+def previous_states(entry: State, states: State, reverse: bool) -> State:
+    """The state before each of some steps, from the one before them all and those after each.
+
+    Example:
+        >>> previous_states(jnp.array(0), jnp.array([1, 2, 3]), False).tolist()
+        [0, 1, 2]
+    """
     first, total = jax.tree.map(lambda leaf: leaf[None], entry), num_rows(states)
     rest = cut(states, 1, total) if reverse else cut(states, 0, total - 1)
     return concatenate(([rest, first] if reverse else [first, rest]) if total > 1 else [first])
@@ -189,8 +213,13 @@ def _entries(state: State, states: State, chunk: int, reverse: bool) -> State:
     return concatenate([rest, first] if reverse else [first, rest])
 
 
-def _with_none(tree: PyTree, inexact: list[jax.Array]) -> PyTree:
-    """A tree of the given gradients, None (no gradient) at whole-numbered and boolean leaves."""
+def with_none(tree: PyTree, inexact: list[jax.Array]) -> PyTree:
+    """A tree of the given gradients, None (no gradient) at whole-numbered and boolean leaves.
+
+    Example:
+        >>> with_none((jnp.ones(2), jnp.array(True)), [jnp.zeros(2)])[1] is None
+        True
+    """
     treedef: Any  # jax 0.10 gives it no type
     leaves, treedef = jax.tree.flatten(tree)
     new = iter(inexact)

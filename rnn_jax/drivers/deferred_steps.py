@@ -30,7 +30,7 @@ class Collected(NamedTuple):
     d_new: State | None  # None where the gate has no parameters
 
 
-class _Point(NamedTuple):
+class Point(NamedTuple):
     """Where the gates of some steps are linearised, in wide dtype."""
 
     begun: State  # the state that the steps start from, after resets
@@ -38,14 +38,14 @@ class _Point(NamedTuple):
     r: jax.Array
 
 
-def _point(cell: Any, params: Params, start: State, steps: Steps) -> _Point:
+def _point(cell: Any, params: Params, start: State, steps: Steps) -> Point:
     inputs, begun = steps.inputs, steps.previous
     if inputs.reset is not None:
         full = jax.tree.map(lambda leaf, to: jnp.broadcast_to(leaf[None], to.shape), start, begun)
         begun = select(inputs.reset, full, begun)
     z = base.encode(cell, params, inputs.xs, inputs.noise)
     begun, z = widen(begun, z)
-    return _Point(begun, z, matmul(base.hidden(cell, params, begun), cell.recurrent(params)))
+    return Point(begun, z, matmul(base.hidden(cell, params, begun), cell.recurrent(params)))
 
 
 def chunk_backward(
@@ -72,42 +72,67 @@ def chunk_backward(
     """
     w_h = cell.recurrent(params)
     point = _point(cell, params, start, steps)
-    keeps_new = _gate_has_parameters(cell, params, point)
+    one = jax.tree.map(lambda leaf: leaf[0], point)
+    keeps_new = gate_has_parameters(cell, params, one)
 
     def back(
-        carry: tuple[State, State], at: tuple[_Point, Inputs, State]
+        carry: tuple[State, State], at: tuple[Point, Inputs, State]
     ) -> tuple[tuple[State, State], Collected]:
-        (d_state, d_start), (here, marks, d_out) = carry, at
-        d_state = jax.tree.map(
-            lambda d, more: d if more is None else d + more.astype(d.dtype),
-            cast_like(d_state, here.begun),
-            d_out,
-            is_leaf=lambda leaf: leaf is None,
-        )
-        d_new = d_state if marks.valid is None else select(marks.valid, d_state, _zeros(d_state))
-        z_leaves, rebuild = split_inexact(here.z)
-        _, vjp = jax.vjp(
-            lambda s, z, r: cell.gate(params, s, rebuild(z), r), here.begun, z_leaves, here.r
-        )
-        d_begun, d_z, d_r = vjp(d_new)
-        h, vjp = jax.vjp(lambda s: base.hidden(cell, params, s), here.begun)
-        through_h = vjp(_matmul_transposed(d_r, w_h).astype(h.dtype))[0]
-        d_begun = jax.tree.map(jnp.add, d_begun, through_h)
-        if marks.valid is not None:
-            d_begun = select(marks.valid, d_begun, d_state)
-        if marks.reset is not None:
-            zero = _zeros(d_begun)
-            from_start = cast_like(select(marks.reset, d_begun, zero), d_start)
-            d_start = jax.tree.map(jnp.add, d_start, from_start)
-            d_begun = select(marks.reset, zero, d_begun)
-        same = len(d_z) == 1 and d_z[0] is d_r
-        kept = Collected(d_z, None if same else d_r, d_new if keeps_new else None)
-        return (cast_like(d_begun, carry[0]), d_start), kept
+        carry, kept = step_backward(cell, params, w_h, carry, *at)
+        return carry, kept if keeps_new else kept._replace(d_new=None)
 
     marks = steps.inputs._replace(xs=None, noise=None)
     return jax.lax.scan(
         back, carry, (point, marks, steps.d_states), reverse=not reverse, unroll=unroll
     )
+
+
+def step_backward(
+    cell: Any,
+    params: Params,
+    w_h: jax.Array,
+    carry: tuple[State, State],
+    here: Point,
+    marks: Inputs,
+    d_out: State,
+) -> tuple[tuple[State, State], Collected]:
+    """Carry the gradient of the state, and of a reset's start, back through one step.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.Elman(input_size=2, hidden_size=3)
+        >>> params, h = cell.init(jax.random.key(0)), jnp.ones(3)
+        >>> state, marks = cells.ElmanState(h=h), Inputs(None, None, None, None)
+        >>> here, carry = Point(state, h, h), (state, None)
+        >>> carry, out = step_backward(cell, params, params.w_h, carry, here, marks, state)
+        >>> carry[0].h.shape, out.d_z[0].shape, out.d_r is None
+        ((3,), (3,), True)
+    """
+    d_state, d_start = carry
+    d_state = jax.tree.map(
+        lambda d, more: d if more is None else d + more.astype(d.dtype),
+        cast_like(d_state, here.begun),
+        d_out,
+        is_leaf=lambda leaf: leaf is None,
+    )
+    d_new = d_state if marks.valid is None else select(marks.valid, d_state, _zeros(d_state))
+    z_leaves, rebuild = split_inexact(here.z)
+    _, vjp = jax.vjp(
+        lambda s, z, r: cell.gate(params, s, rebuild(z), r), here.begun, z_leaves, here.r
+    )
+    d_begun, d_z, d_r = vjp(d_new)
+    h, vjp = jax.vjp(lambda s: base.hidden(cell, params, s), here.begun)
+    through_h = vjp(_matmul_transposed(d_r, w_h).astype(h.dtype))[0]
+    d_begun = jax.tree.map(jnp.add, d_begun, through_h)
+    if marks.valid is not None:
+        d_begun = select(marks.valid, d_begun, d_state)
+    if marks.reset is not None:
+        zero = _zeros(d_begun)
+        from_start = cast_like(select(marks.reset, d_begun, zero), d_start)
+        d_start = jax.tree.map(jnp.add, d_start, from_start)
+        d_begun = select(marks.reset, zero, d_begun)
+    same = len(d_z) == 1 and d_z[0] is d_r
+    return (cast_like(d_begun, carry[0]), d_start), Collected(d_z, None if same else d_r, d_new)
 
 
 def weight_gradients(
@@ -156,11 +181,18 @@ def weight_gradients(
     return total, d_x
 
 
-def _gate_has_parameters(cell: Any, params: Params, point: _Point) -> bool:
-    """Whether ``gate`` reads any floating parameter, found by tracing it for one step."""
-    one = jax.tree.map(lambda leaf: leaf[0], point)
+def gate_has_parameters(cell: Any, params: Params, point: Point) -> bool:
+    """Whether ``gate`` reads any floating parameter, found by tracing it for one step.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.Elman(input_size=2, hidden_size=3)
+        >>> here = Point(cells.ElmanState(h=jnp.ones(3)), jnp.ones(3), jnp.ones(3))
+        >>> gate_has_parameters(cell, cell.init(jax.random.key(0)), here)
+        False
+    """
     weights, rebuild = split_inexact(params)
-    return depends(lambda w: cell.gate(rebuild(w), one.begun, one.z, one.r), weights)
+    return depends(lambda w: cell.gate(rebuild(w), point.begun, point.z, point.r), weights)
 
 
 def _matmul_transposed(d_r: jax.Array, w_h: jax.Array) -> jax.Array:
