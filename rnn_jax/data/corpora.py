@@ -232,6 +232,8 @@ def _text_parts(
     kind, _, name = (data or "builtin").partition(":")
     if test and not validation or validation and kind in ("builtin", "tfds"):
         raise InputError("data: validation and test go with a file for data, test with validation")
+    if kind == "builtin" and name:
+        raise InputError(f'data: no built-in text {name!r}: give "builtin", a file or tfds:NAME')
     if kind == "tfds":
         splits = tfds_source.splits(tfds_source.builder(name, data_dir))
         read = (tfds_text.texts(name, split, None, data_dir) for split in splits)

@@ -45,6 +45,8 @@ def load_speech(
         Traceback (most recent call last):
         rnn_jax.data.errors.InputError: data: no such file or folder: nowhere
     """
+    if sample_rate < 1:
+        raise InputError(f"sample_rate: {sample_rate} Hz; give a positive number, as 8000 or 16000")
     scheme, _, name = str(source or "builtin:digits").partition(":")
     options: Any = {"sample_rate": sample_rate, "num_validation": NUM_VALIDATION}
     options["unseen_speaker"] = unseen_speaker

@@ -243,5 +243,6 @@ def lines_of(tokens: ArrayLike) -> list[list[int]]:
 
 def _any(kept: list[str], what: str, min_count: int) -> list[str]:
     if not kept:
-        raise InputError(f"data: no {what} occurs {min_count} times; give more text or a lower cut")
+        often = "at all" if min_count == 1 else f"{min_count} times"
+        raise InputError(f"data: no {what} occurs {often}; give more text or a lower min_count")
     return kept

@@ -110,6 +110,8 @@ def test_texts_that_do_not_go_together(files):
     for arguments in (("a", None, "c"), (None, "b"), ("tfds:lm1b", "b", "c")):
         with pytest.raises(InputError, match="validation and test go with a file"):
             load_tokens("words", *arguments)
+    with pytest.raises(InputError, match="no built-in text 'novels'"):
+        load_tokens("bytes", "builtin:novels")
     with pytest.raises(InputError, match="no word occurs 999 times"):
         load_tokens("words", files["train", "en"], min_count=999)
     assert np.all(load_tokens("bytes", files["train", "en"]).train >= 3)

@@ -108,6 +108,8 @@ def test_every_source_has_a_name(tmp_path, monkeypatch):
         load_speech(tmp_path)
     with pytest.raises(InputError, match="is no folder"):
         load_speech("strings:nowhere")
+    with pytest.raises(InputError, match="sample_rate: 0 Hz"):
+        load_speech(sample_rate=0)
     imported = builtins.__import__
 
     def missing(name, *args, **kwargs):
