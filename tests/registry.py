@@ -122,8 +122,11 @@ CELLS: dict[str, Any] = {
     ),
 }
 
-# The same laws, marked slow: each shares its road through the drivers with one above.
+# The same laws, marked slow: each shares its road through the drivers with one that is not: one of
+# every kind (simple, cell state, reset after and before the matmul, affine of real and of complex
+# numbers, convolutional, composite, stochastic). All have a test of their own in tests/cells.
 SLOW = {
+    *("jordan", "projected_lstm", "para_lstm", "rg_lru", "qrnn", "recurrent_dropout", "attentive"),
     *("feedback_rnn", "teacher_forced_jordan", "echo_state", "coupled_lstm", "multiplicative_lstm"),
     *("mgu_before", "min_lstm", "qrnn_ifo", "rg_lru_projected", "sru_projected", "zoneout_affine"),
     *("variational_dropout", "rnn_drop", "clip", "gradient_clip", "time_index", "context"),

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from rnn_jax import analysis, cells, drivers
+from tests.cells.reference import draw_case
 from tests.laws.cases import LENGTHS, RESET, make_case
+from tests.registry import CELLS
 
 
 def sigmoid(x):
@@ -58,20 +60,20 @@ OTHERS = (
 
 
 def test_the_gates_make_the_next_state():
-    cases = {name: make_case(name, num_steps=1) for name in OTHERS}
+    cases = {name: draw_case(CELLS[name], num_steps=1) for name in OTHERS}
 
     @jax.jit
     def run(given):  # one program for all cells: they compile in the time of one
         return {
             name: (
-                analysis.gate_activations(cases[name][0], params, xs, state),
-                drivers.step(cases[name][0], params, state, xs[0])[0],
+                analysis.gate_activations(CELLS[name], params, xs, state),
+                drivers.step(CELLS[name], params, state, xs[0])[0],
             )
             for name, (params, state, xs) in given.items()
         }
 
-    for name, (gates, new) in run({name: case[1:] for name, case in cases.items()}).items():
-        _, params, state, _ = cases[name]
+    for name, (gates, new) in run(cases).items():
+        params, state, _ = cases[name]
         gates = {k: np.asarray(gate[0]) for k, gate in gates.items()}
         if "n" in gates:
             keep, n = gates["z"] if "z" in gates else 1 - gates["f"], gates["n"]

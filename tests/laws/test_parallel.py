@@ -8,7 +8,7 @@ from jax.sharding import PartitionSpec as P
 
 from rnn_jax import cells, drivers
 from tests.laws.cases import assert_same, make_case
-from tests.registry import CELLS, names
+from tests.registry import CELLS, marked, names
 from tests.static import count_in_while
 
 NUM_DEVICES = 8
@@ -112,14 +112,15 @@ def check(name, modes):
 MODES = ("pmap", "shard_map", "jit auto", "jit explicit")
 
 
-@pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
+QUICK = ("elman", "lstm")
+SLOW = (  # of each kind one: four programs a cell; for all of them the test below traces two
+    *("gru", "jordan", "min_gru", "lru", "conv_lstm", "stacked", "zoneout", "attentive"),
+    *("slstm", "learned_initial_state", "random_initial_state"),
+)
+
+
+@pytest.mark.parametrize("name", [marked(name, QUICK, SLOW) for name in CELLS])
 def test_every_parallel_mode_equals_one_device(name):
-    check(name, MODES)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", [n for n in CELLS if n not in ("elman", "lstm", "gru")])
-def test_every_parallel_mode_equals_one_device_for_all_cells(name):
     check(name, MODES)
 
 

@@ -89,14 +89,19 @@ def test_the_best_of_several_is_what_is_transcribed(kind):
 def test_rows_that_fill_up_a_batch_cost_nothing():
     pure, params = make("ListenAttendSpell", ctc_weight=0.3, **SPELLER)
 
-    @jax.jit
-    def run(lengths, sizes):
-        options = {"lengths": lengths, "label_lengths": sizes}
-        return pure(params).loss(SPOKEN.features, SPOKEN.labels, **options)
-
-    lengths, sizes = SPOKEN.lengths, SPOKEN.label_lengths
-    whole, filled = run(lengths, sizes), run(lengths.at[1].set(0), sizes.at[1].set(0))
     one = SPOKEN.row(1)
-    alone = pure(params).loss(one.features, one.labels)
+    rows = jnp.stack([SPOKEN.lengths, SPOKEN.lengths.at[1].set(0)])
+    sizes = jnp.stack([SPOKEN.label_lengths, SPOKEN.label_lengths.at[1].set(0)])
+
+    @jax.jit
+    def run(params, rows, sizes):
+        def loss(given):
+            options = {"lengths": given[0], "label_lengths": given[1]}
+            return pure(params).loss(SPOKEN.features, SPOKEN.labels, **options)
+
+        return jax.lax.map(loss, (rows, sizes)), pure(params).loss(one.features, one.labels)
+
+    both, alone = run(params, rows, sizes)
+    whole, filled = (jax.tree.map(lambda leaf, i=i: leaf[i], both) for i in (0, 1))
     assert (whole.count, filled.count) == (5 + 3, 4 + 2)
     np.testing.assert_allclose(whole.total - filled.total, alone.total, rtol=1e-5)

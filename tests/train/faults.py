@@ -45,6 +45,8 @@ class Training:
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "0",
         }
+        if python != sys.executable:  # a flag that another version does not know would end it
+            settings["XLA_FLAGS"] = ""
         self.errors = self.directory.parent / f"{self.directory.name}-{time.monotonic_ns()}.err"
         with open(self.errors, "w") as errors:
             self.process = subprocess.Popen(
