@@ -14,6 +14,7 @@ from typing import Annotated, Any, NamedTuple
 from rnn_jax.data.errors import InputError
 from rnn_jax.train.errors import MismatchError, StorageError
 from rnn_jax.train.hosts import join_hosts
+from rnn_jax.train.memory import keep_freed_memory
 
 # Exit status. After INTERRUPTED the same command goes on, and after STUCK it may; after MISMATCH
 # (the run directory holds another configuration) and DIVERGED other settings may help, after
@@ -111,6 +112,8 @@ def main(
     try:
         preset = _take_preset(arguments, presets)
         options = _parse(by_name[name], presets[preset], arguments, f"{prog} {name}", about)
+        if hasattr(options, "run_dir"):  # it trains or runs a model
+            keep_freed_memory()
         if getattr(options, "run_dir", ...) is None:
             script = prog.split()[-1].split(".")[-1]
             options = dataclasses.replace(options, run_dir=Path("runs") / script / preset)

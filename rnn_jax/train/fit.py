@@ -13,7 +13,6 @@ from rnn_jax.data.feed import Ahead
 from rnn_jax.train import averaging, parallel
 from rnn_jax.train.hosts import first_says, is_first, own_rows
 from rnn_jax.train.loop import Report, loop
-from rnn_jax.train.memory import keep_freed_memory
 from rnn_jax.train.observe import Board, Trace
 from rnn_jax.train.progress import Progress
 from rnn_jax.train.run import Run
@@ -83,8 +82,6 @@ def fit(
         0
     """
     mesh, optimizer = config.make_mesh(), config.make_optimizer()
-    if mesh.devices.flat[0].platform == "cpu":
-        keep_freed_memory()
     own_loss = in_precision(loss, config.precision)
     update = parallel.train_step(own_loss, optimizer, mesh, config.parallel)
     state = TrainState.create(params, optimizer, jax.random.key(config.seed), carry)

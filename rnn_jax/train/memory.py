@@ -7,7 +7,7 @@ import platform
 _KEEP = (
     (-4, 0),  # M_MMAP_MAX: no allocation is a mapping of its own, which freeing would give back
     (-1, 2**30),  # M_TRIM_THRESHOLD: bytes free at the end of the heap before it shrinks
-    (-8, 1),  # M_ARENA_MAX: threads share the heap; one of their own could not hold large arrays
+    (-8, 1),  # M_ARENA_MAX: threads to come share the heap; one of their own holds no large array
 )
 
 
@@ -16,8 +16,9 @@ def keep_freed_memory() -> bool:
 
     XLA allocates the temporary arrays of a compiled step at each call. By default glibc takes large
     blocks from the system and gives them back when they are freed, and the system clears each page
-    when it is touched: a fifth of the time of a translator's training step. Called once, it holds
-    for all allocations to come: the process keeps what it needed at its peak.
+    when it is touched: a fifth of the time of a translator's training step. To be called before
+    JAX starts its threads, that is, before its first array; the process then keeps what it needed
+    at its peak.
 
     Returns:
         Whether it was done: nothing happens where the C library is another one.
