@@ -127,12 +127,16 @@ CELLS: dict[str, Any] = {
 # numbers, convolutional, composite, stochastic). All have a test of their own in tests/cells.
 SLOW = {
     *("jordan", "projected_lstm", "para_lstm", "rg_lru", "qrnn", "recurrent_dropout", "attentive"),
-    *("feedback_rnn", "teacher_forced_jordan", "echo_state", "coupled_lstm", "multiplicative_lstm"),
-    *("mgu_before", "min_lstm", "qrnn_ifo", "rg_lru_projected", "sru_projected", "zoneout_affine"),
+    *("feedback_rnn", "teacher_forced_rnn", "echo_state", "coupled_lstm", "multiplicative_lstm"),
+    *("mgu", "min_lstm", "zoneout_affine", "indrnn", "clockwork", "sru", "para_gru", "precision"),
     *("variational_dropout", "rnn_drop", "clip", "gradient_clip", "time_index", "context"),
     *("random_initial_state", "learned_initial_state", "output_head", "deep", "weight_drop"),
-    *("peephole_lstm", "layer_norm_lstm", "slstm", "mgu", "indrnn", "clockwork", "sru"),
-    *("teacher_forced_rnn", "echo_state_feedback", "precision", "para_gru"),
+    *("peephole_lstm", "layer_norm_lstm", "slstm"),
+}
+# And full: the same class with another option stands under them all in CI.
+FULL = {
+    *("teacher_forced_jordan", "echo_state_feedback", "mgu_before", "rg_lru_projected"),
+    *("sru_projected", "qrnn_ifo"),
 }
 
 SMOKE = {"lstm", "gru", "lru", "zoneout"}  # tried with the newest JAX too
@@ -142,7 +146,8 @@ def names(wanted: Callable[[Any], bool] = lambda cell: True) -> list[Any]:
     """The names of the cells that are wanted, to parametrise a law with."""
 
     def marked(name: str) -> Any:
-        marks = [pytest.mark.slow] * (name in SLOW) + [pytest.mark.smoke] * (name in SMOKE)
+        marks = [pytest.mark.slow] * (name in SLOW) + [pytest.mark.full] * (name in FULL)
+        marks += [pytest.mark.smoke] * (name in SMOKE)
         return pytest.param(name, marks=marks)
 
     return [marked(name) for name, cell in CELLS.items() if wanted(cell)]

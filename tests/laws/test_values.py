@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 from rnn_jax import drivers
@@ -54,34 +55,41 @@ def test_all_roads_equal_the_loop(name):
             "vmap over params": jax.vmap(lambda p: drivers.scan(cell, p, xs, state))(both),
         }
 
-    def loop(steps, state, row=None, **options):
-        chosen = (
-            xs[jnp.array(steps, int)] if row is None else xs[jnp.array(steps, int), row][:, None]
-        )
-        return drivers.unrolled(cell, params, chosen, state, **options)
+    step = jax.jit(lambda params, now, x: drivers.step(cell, params, now, x))
+    inputs = np.asarray(xs)
 
-    found = roads(params, state, xs)
+    def loop(steps, now, row=None, params=params):
+        ys = []
+        for t in steps:
+            now, y = step(params, now, inputs[t] if row is None else inputs[t, row : row + 1])
+            ys.append(y)
+        return now, np.stack(ys)
+
+    found = jax.device_get(roads(params, state, xs))  # NumPy takes slices without compiling them
     every = list(range(NUM_STEPS))
-    expected = loop(every, state)
+    expected = drivers.unrolled(cell, params, xs, state)
+    assert_same(loop(every, state), expected, what="step by step")
     for road in ("scan", "unroll=2", "unroll=T", "in two parts", "vmap over rows"):
         assert_same(found[road], expected, what=road)
     initial = cell.initial_state(params, (NUM_ROWS,))
     assert_same(found["from the initial state"], loop(every, initial), what="initial state")
     backward, ys = loop(every[::-1], state)
     assert_same(found["reverse"], (backward, ys[::-1]), what="reverse")
-    both = (expected, drivers.unrolled(cell, half, xs, state))
-    assert_same(found["vmap over params"], jax.tree.map(stack, *both), what="vmap over params")
+    both = (expected, loop(every, state, params=half))
+    want = jax.tree.map(lambda *leaves: np.stack(leaves), *both)
+    assert_same(found["vmap over params"], want, what="vmap over params")
 
+    before, marks = jax.device_get(state), [np.asarray(m) for m in (BY_LENGTH, MASK)]
     for road, valid in (
-        ("lengths", BY_LENGTH),
-        ("mask", MASK),
-        ("both, in reverse", BY_LENGTH & MASK),
+        ("lengths", marks[0]),
+        ("mask", marks[1]),
+        ("both, in reverse", marks[0] & marks[1]),
     ):
         final, ys = found[road]
         assert bool((ys[~valid] == 0).all()), f"{road}: output on padding"
         for row in range(NUM_ROWS):
             real = [t for t in every if bool(valid[t, row])]
-            begin = rows_of(state, row)
+            begin = rows_of(before, row)
             if not real:
                 assert_same(rows_of(final, row), begin, 0.0, what=f"{road}: row of length 0")
                 continue
@@ -89,13 +97,13 @@ def test_all_roads_equal_the_loop(name):
             want, want_ys = loop(order, begin, row)
             want_ys = want_ys[::-1] if "reverse" in road else want_ys
             assert_same(rows_of(final, row), want, what=f"{road}: row {row}")
-            assert_same(ys[jnp.array(real), row], want_ys[:, 0], what=f"{road}: row {row}")
+            assert_same(ys[np.array(real), row], want_ys[:, 0], what=f"{road}: row {row}")
 
-    final, ys = found["reset"]
+    (final, ys), reset = found["reset"], np.asarray(RESET)
     fresh = cell.initial_state(params, (1,))
     for row in range(NUM_ROWS):
-        now = rows_of(state, row)
-        starts = [t for t in every if bool(RESET[t, row])]
+        now = rows_of(before, row)
+        starts = [t for t in every if reset[t, row]]
         for begin, end in zip([0, *starts], [*starts, NUM_STEPS]):
             now = fresh if begin in starts else now
             if begin == end:
