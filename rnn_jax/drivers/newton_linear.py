@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from rnn_jax.drivers.associative import linear_recurrence
+from rnn_jax.drivers.recurrence import linear_recurrence, states_from_zero
 from rnn_jax.ops.masks import select
 from rnn_jax.ops.types import vary_like
 from rnn_jax.typing import PyTree
@@ -96,23 +96,14 @@ def block_recurrence(
         return s - times(a, before if cut is None else select(cut, jnp.zeros_like(s), before))
 
     def solve(_: Any, b: jax.Array) -> jax.Array:
-        return _combine(a, b, cut, reverse)
+        return states_from_zero(a, b, cut, reverse, None, product, times)
 
     def transposed(_: Any, d: jax.Array) -> jax.Array:
+        back = transpose(shift(a, not reverse))
         later = None if cut is None else shift(cut, not reverse)
-        return _combine(transpose(shift(a, not reverse)), d, later, not reverse)
+        return states_from_zero(back, d, later, not reverse, None, product, times)
 
     return jax.lax.custom_linear_solve(residual, b, solve, transposed)
-
-
-def _combine(a: jax.Array, b: jax.Array, cut: jax.Array | None, reverse: bool) -> jax.Array:
-    def then(first: PyTree, second: PyTree) -> PyTree:
-        a, b = product(second[0], first[0]), times(second[0], first[1]) + second[1]
-        if cut is None:
-            return a, b, None
-        return a, select(second[2], second[1], b), jnp.logical_or(first[2], second[2])
-
-    return jax.lax.associative_scan(then, (a, b, cut), reverse=reverse)[1]
 
 
 def damped_recurrence(
