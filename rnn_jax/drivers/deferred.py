@@ -123,7 +123,7 @@ def _backward(
     ) -> tuple[tuple[State, State, list[jax.Array]], PyTree]:
         d_state, d_start, total = carry
         inputs, states, d_states = rows
-        steps = Steps(inputs, previous_states(entry, states, layout.reverse), d_states)
+        steps = Steps(inputs, _previous(entry, states, layout.reverse), d_states)
         (d_state, d_start), collected = chunk_backward(
             cell, layout.reverse, layout.unroll, params, start, (d_state, d_start), steps
         )
@@ -142,7 +142,7 @@ def _backward(
         entries,
     )
     if not layout.sum_inside:
-        steps = Steps(inputs, previous_states(state, states, layout.reverse), d_states)
+        steps = Steps(inputs, _previous(state, states, layout.reverse), d_states)
         d_weights, out = weight_gradients(cell, params, start, steps, out)
     return (
         with_none(params, cast_like(d_weights, weights)),
@@ -188,13 +188,8 @@ def _wide_zeros(tree: State, xs: jax.Array, batch_ndim: int) -> State:
     return batch_like(zeros, xs, batch_ndim)
 
 
-def previous_states(entry: State, states: State, reverse: bool) -> State:
-    """The state before each of some steps, from the one before them all and those after each.
-
-    Example:
-        >>> previous_states(jnp.array(0), jnp.array([1, 2, 3]), False).tolist()
-        [0, 1, 2]
-    """
+def _previous(entry: State, states: State, reverse: bool) -> State:
+    """The state before each of some steps, from the one before them all and those after each."""
     first, total = jax.tree.map(lambda leaf: leaf[None], entry), num_rows(states)
     rest = cut(states, 1, total) if reverse else cut(states, 0, total - 1)
     return concatenate(([rest, first] if reverse else [first, rest]) if total > 1 else [first])

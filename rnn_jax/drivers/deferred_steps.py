@@ -150,8 +150,33 @@ def weight_gradients(
         >>> [leaf.shape for leaf in d], dx.shape
         ([(2, 3), (3, 3), (3,)], (4, 2))
     """
+    point = _point(cell, params, start, steps)
+    h = base.hidden(cell, params, point.begun)
+    return gradients_at(cell, params, steps.inputs, h, point, collected)
+
+
+def gradients_at(
+    cell: Any,
+    params: Params,
+    inputs: Inputs,
+    h: jax.Array,
+    point: Point | None,
+    collected: Collected,
+) -> tuple[list[jax.Array], jax.Array]:
+    """``weight_gradients`` where the hidden state before each step is known.
+
+    ``point`` is asked only where the gate has parameters, ``collected.d_new``.
+
+    Example:
+        >>> from rnn_jax import cells
+        >>> cell = cells.Elman(input_size=2, hidden_size=3)
+        >>> params, h = cell.init(jax.random.key(0)), jnp.ones((4, 3))
+        >>> inputs = Inputs(jnp.ones((4, 2)), None, None, None)
+        >>> d, dx = gradients_at(cell, params, inputs, h, None, Collected([h], None, None))
+        >>> d[1].tolist()[0], dx.shape
+        ([4.0, 4.0, 4.0], (4, 2))
+    """
     weights, rebuild = split_inexact(params)
-    inputs, point = steps.inputs, _point(cell, params, start, steps)
 
     def encode(weights: list[jax.Array], xs: jax.Array) -> list[jax.Array]:
         return split_inexact(base.encode(cell, rebuild(weights), xs, inputs.noise))[0]
@@ -164,7 +189,7 @@ def weight_gradients(
     w_h, vjp = jax.vjp(lambda weights: cell.recurrent(rebuild(weights)), weights)
     leading = tuple(range(d_r.ndim - 1))
     d_w_h = jax.lax.dot_general(
-        base.hidden(cell, params, point.begun).astype(w_h.dtype),
+        h.astype(w_h.dtype),
         d_r.astype(w_h.dtype),
         ((leading, leading), ((), ())),
         preferred_element_type=d_r.dtype,
@@ -172,7 +197,7 @@ def weight_gradients(
     )
     total = [a + _wide(b) for a, b in zip(total, vjp(d_w_h.astype(w_h.dtype))[0], strict=True)]
 
-    if collected.d_new is not None:
+    if collected.d_new is not None and point is not None:
         _, vjp = jax.vjp(
             lambda weights: cell.gate(rebuild(weights), point.begun, point.z, point.r), weights
         )

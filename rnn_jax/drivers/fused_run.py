@@ -9,14 +9,13 @@ import jax.numpy as jnp
 
 from rnn_jax.cells import base
 from rnn_jax.drivers.common import Inputs, advance_by, cast_like, split_inexact, widen
-from rnn_jax.drivers.deferred import drop_zeros, instantiate, previous_states, with_none
+from rnn_jax.drivers.deferred import drop_zeros, instantiate, with_none
 from rnn_jax.drivers.deferred_steps import (
     Collected,
     Point,
-    Steps,
     gate_has_parameters,
+    gradients_at,
     step_backward,
-    weight_gradients,
 )
 from rnn_jax.ops.linear import matmul, wider
 from rnn_jax.ops.masks import select
@@ -52,7 +51,7 @@ def run_fused(
 
     shared, own, join = _split(params, how.by_row)
 
-    def body(shared: Any, fixed: Any, state: State, step: Any) -> tuple[State, State]:
+    def body(shared: Any, fixed: Any, state: State, step: Any, _: None) -> tuple[State, State]:
         (leaves, w_h), (own, start), (z, marks) = shared, fixed, step
         params = join(leaves, own)
 
@@ -88,16 +87,19 @@ def _backward(
     cell: Any, how: Choices, residuals: tuple[PyTree, ...], cotangents: tuple[State, State]
 ) -> tuple[PyTree, ...]:
     params, state, start, inputs, states = residuals
-    previous = previous_states(state, states, how.reverse)
     d_start = None if start is None else _wide_zeros(start, inputs.xs)
     d_final = instantiate(cotangents[0], _wide_zeros(state, inputs.xs))
-    d_states = drop_zeros(cotangents[1])
-    (d_state, d_start), collected = _run_backward(
-        cell, how, params, start, (d_final, d_start), Steps(inputs, previous, d_states)
+    zs = base.encode(cell, params, inputs.xs, inputs.noise)
+    steps = (zs, _columns(inputs), drop_zeros(cotangents[1]))
+    (d_state, d_start), made = _run_backward(
+        cell, how, params, start, (d_final, d_start), steps, states, state
     )
-    d_weights, d_xs = weight_gradients(
-        cell, params, start, Steps(inputs, previous, d_states), collected
-    )
+    point = None
+    if made.begun is not None:
+        begun, z = widen(made.begun, zs)
+        h = base.hidden(cell, params, begun)
+        point = Point(begun, z, matmul(h, cell.recurrent(params)))
+    d_weights, d_xs = gradients_at(cell, params, inputs, made.h, point, made.collected)
     return (
         with_none(params, cast_like(d_weights, split_inexact(params)[0])),
         cast_like(d_state, state),
@@ -109,39 +111,58 @@ def _backward(
 run_fused.defvjp(_forward, _backward, symbolic_zeros=True)
 
 
+class Made(NamedTuple):
+    """What the backward kernel makes at each step, leaves (T, B, n)."""
+
+    collected: Collected
+    h: jax.Array  # what met w_h
+    begun: State  # the state that the step began with; None where the gate has no parameters
+
+
 def _run_backward(
-    cell: Any, how: Choices, params: Params, start: State, carry: tuple[State, State], steps: Steps
-) -> tuple[tuple[State, State], Collected]:
+    cell: Any,
+    how: Choices,
+    params: Params,
+    start: State,
+    carry: tuple[State, State],
+    steps: tuple[PyTree, Inputs, State],
+    states: State,
+    first: State,
+) -> tuple[tuple[State, State], Made]:
     """Back through all steps: the gradient of the state, and what the weights' are made of."""
     from rnn_jax.kernels import time_loop
 
     shared, own, join = _split(params, how.by_row)
 
-    def body(shared: Any, fixed: Any, carry: Any, step: Any) -> tuple[Any, Collected]:
-        (leaves, w_h), (own, start), (z, marks, begun, d_out) = shared, fixed, step
+    def body(shared: Any, fixed: Any, carry: Any, step: Any, begun: State) -> tuple[Any, Made]:
+        (leaves, w_h), (own, start), (z, marks, d_out) = shared, fixed, step
         params = join(leaves, own)
         if marks.reset is not None:
             begun = select(marks.reset, start, begun)
-        begun, z = widen(begun, z)
-        here = Point(begun, z, matmul(base.hidden(cell, params, begun), w_h))
+        wide, z = widen(begun, z)
+        h = base.hidden(cell, params, wide)
+        here = Point(wide, z, matmul(h, w_h))
         carry, kept = step_backward(cell, params, w_h, carry, here, marks, d_out)
         # The products that the weights' gradients are made of run in the weights' dtype anyway.
-        d_z, d_r = jax.tree.map(lambda d: d.astype(w_h.dtype), (kept.d_z, kept.d_r))
-        keeps_new = gate_has_parameters(cell, params, here)
-        return carry, Collected(d_z, d_r, kept.d_new if keeps_new else None)
+        d_z, d_r, h = jax.tree.map(lambda d: d.astype(w_h.dtype), (kept.d_z, kept.d_r, h))
+        has_parameters = gate_has_parameters(cell, params, here)
+        collected = Collected(d_z, d_r, kept.d_new if has_parameters else None)
+        return carry, Made(collected, h, begun if has_parameters else None)
 
-    zs = base.encode(cell, params, steps.inputs.xs, steps.inputs.noise)
-    carry, collected = time_loop(
+    carry, made = time_loop(
         body,
         (shared, cell.recurrent(params)),
         (own, start),
         carry,
-        (zs, _columns(steps.inputs), steps.previous, steps.d_states),
+        steps,
+        states,
+        first,
         reverse=not how.reverse,
         interpret=how.interpret,
         name=f"{type(cell).__name__}_backward",
     )
-    return carry, jax.tree.map(lambda d: d.astype(wider(d.dtype, jnp.float32)), collected)
+    collected = jax.tree.map(lambda d: d.astype(wider(d.dtype, jnp.float32)), made.collected)
+    return carry, made._replace(collected=collected)
 
 
 def _split(

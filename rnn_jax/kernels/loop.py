@@ -23,8 +23,8 @@ from rnn_jax.kernels.blocks import Blocks, choose_blocks
 from rnn_jax.kernels.program import Program, trace
 from rnn_jax.typing import PyTree
 
-SHARED, FIXED, CARRY, STEP = range(4)  # kinds of arguments
-INNER = 4  # results as wide as the widest that a step holds at a time, in float32
+SHARED, FIXED, CARRY, STEP, BEFORE = range(5)  # kinds of arguments
+EDGE, FIRST = range(5, 7)  # what else is needed of BEFORE
 
 
 class Operand(NamedTuple):
@@ -42,14 +42,20 @@ def time_loop(
     fixed: PyTree,
     carry: PyTree,
     steps: PyTree,
+    states: PyTree = None,
+    first: PyTree = None,
     *,
     reverse: bool = False,
     interpret: bool = False,
     name: str = "time_loop",
 ) -> tuple[PyTree, PyTree]:
-    """Run ``body(shared, fixed, carry, step) -> (carry, out)`` over the steps.
+    """Run ``body(shared, fixed, carry, step, state) -> (carry, out)`` over the steps.
 
     Rows do not meet in ``body``: it is traced for a block of them.
+
+    To go back over a loop that went the other way, give its ``states``, those after each of its
+    steps, and the ``first`` before them all: ``body`` gets the one before its step. No array of
+    these is made.
 
     Args:
         body: One step, of what a kernel can hold: elementwise work, products, sums over features.
@@ -57,6 +63,8 @@ def time_loop(
         fixed: What each row has of its own at all steps, leaves (B, n).
         carry: Where to begin, leaves (B, n), of the dtypes that ``body`` returns.
         steps: Leaves (T, B, n).
+        states: Leaves (T, B, n), None for none.
+        first: Leaves (B, n).
         reverse: From the last step to the first.
         interpret: Run the kernel's program on any device, slowly, for tests.
         name: The kernel's in profiles.
@@ -69,37 +77,36 @@ def time_loop(
 
     Example:
         >>> xs = jnp.arange(6, dtype=jnp.float32).reshape(3, 1, 2)
-        >>> add = lambda w, _, total, x: (total + w * x, total)
+        >>> add = lambda w, _, total, x, __: (total + w * x, total)
         >>> w, begin = jnp.full((1, 2), 2.0, jnp.float32), jnp.zeros((1, 2), jnp.float32)
         >>> total, before = time_loop(add, w, None, begin, xs, interpret=True)
         >>> total.tolist(), before.tolist()
         ([[12.0, 18.0]], [[[0.0, 0.0]], [[0.0, 2.0]], [[4.0, 8.0]]])
     """
-    arguments = (shared, fixed, carry, steps)
+    arguments = (shared, fixed, carry, steps, states)
     num_steps, num_rows = jax.tree.leaves(steps)[0].shape[:2]
     program = _trace(body, arguments, num_rows)
-    operands = list(_operands(arguments, program))
-    outs = program.outputs[len(jax.tree.leaves(carry)) :]
-    streamed = [x.value for x in operands if x.kind == STEP] + outs
-    widest = max(leaf.shape[-1] for leaf in streamed)
+    operands = list(_operands(arguments, jax.tree.leaves(first), program))
+    begin = jax.tree.leaves(carry)
+    outs = program.outputs[len(begin) :]
+    streamed = [x.value for x in operands if x.kind in (STEP, BEFORE)] + outs
     blocks = choose_blocks(
         num_steps,
         num_rows,
         whole=[x.value for x in operands if x.kind == SHARED],
-        held=[x.value for x in operands if x.kind in (FIXED, CARRY)] + jax.tree.leaves(carry),
+        held=[x.value for x in operands if x.kind in (FIXED, CARRY, FIRST, EDGE, EDGE)] + begin,
         streamed=streamed,
-        inner=[jax.ShapeDtypeStruct((num_rows, widest), jnp.float32)] * INNER,
+        inner=program.inner,
     )
     if blocks.rows != num_rows:
         program = _trace(body, arguments, blocks.rows)
     grid = (pl.cdiv(num_rows, blocks.rows), pl.cdiv(num_steps, blocks.steps))
-    spec = partial(_spec, blocks, grid[1] - 1 if reverse else None)
+    spec = partial(_spec, blocks, num_steps, grid[1] - 1 if reverse else None)
     like = jax.typeof(jax.tree.leaves(steps)[0]).manual_axis_type
 
     def result(shape: tuple[int, ...], leaf: Any) -> jax.ShapeDtypeStruct:
         return jax.ShapeDtypeStruct(shape, leaf.dtype, manual_axis_type=like)
 
-    begin = jax.tree.leaves(carry)
     call = pl.pallas_call(
         partial(_kernel, program, operands, blocks.steps, num_steps, reverse),
         grid=grid,
@@ -131,12 +138,20 @@ def _trace(body: Callable[..., Any], arguments: tuple[PyTree, ...], num_rows: in
     return trace(body, *shapes)
 
 
-def _operands(arguments: tuple[PyTree, ...], program: Program) -> Iterator[Operand]:
+def _operands(
+    arguments: tuple[PyTree, ...], first: list[jax.Array], program: Program
+) -> Iterator[Operand]:
     """All that the kernel has to be given: the carry, and what is read."""
     pairs = [(kind, leaf) for kind, tree in enumerate(arguments) for leaf in jax.tree.leaves(tree)]
+    firsts = iter(first)
     for place, (kind, leaf) in enumerate(pairs):
-        if kind == CARRY or place in program.reads:
-            yield Operand(kind, _storable(leaf), leaf, place in program.reads)
+        is_read = place in program.reads
+        begin = next(firsts) if kind == BEFORE else None
+        if kind == CARRY or is_read:
+            yield Operand(kind, _storable(leaf), leaf, is_read)
+        if begin is not None and is_read:
+            yield Operand(EDGE, leaf, leaf, False)
+            yield Operand(FIRST, begin, begin, False)
     yield from (Operand(SHARED, _storable(leaf), leaf, True) for leaf in program.constants)
 
 
@@ -146,15 +161,27 @@ def _storable(leaf: jax.Array) -> jax.Array:
     return leaf.reshape((1,) * (2 - leaf.ndim) + leaf.shape)
 
 
-def _spec(blocks: Blocks, last: int | None, kind: int, shape: tuple[int, ...]) -> pl.BlockSpec:
+def _spec(
+    blocks: Blocks, num_steps: int, last: int | None, kind: int, shape: tuple[int, ...]
+) -> pl.BlockSpec:
     """Which part of an array stands in VMEM at each place of the grid; ``last``: backwards."""
+    rows, steps = blocks.rows, blocks.steps
+
+    def edge(i: jax.Array, j: jax.Array) -> tuple[Any, ...]:
+        """The step before the block, in the order of the loop that made the states."""
+        if last is None:  # which went from the end to the begin
+            return jnp.minimum((j + 1) * steps, num_steps - 1), i, 0
+        return jnp.maximum((last - j) * steps - 1, 0), i, 0
+
     if kind == SHARED:
         once = pl.Buffered(1)  # it never changes: no second buffer
         return pl.BlockSpec(shape, lambda i, j: (0,) * len(shape), pipeline_mode=once)
-    if kind == STEP:
-        block = (blocks.steps, blocks.rows, shape[-1])
+    if kind in (STEP, BEFORE):
+        block = (steps, rows, shape[-1])
         return pl.BlockSpec(block, lambda i, j: (j if last is None else last - j, i, 0))
-    return pl.BlockSpec((blocks.rows, shape[-1]), lambda i, j: (i, 0))
+    if kind == EDGE:
+        return pl.BlockSpec((1, rows, shape[-1]), edge)
+    return pl.BlockSpec((rows, shape[-1]), lambda i, j: (i, 0))
 
 
 def _kernel(
@@ -183,12 +210,24 @@ def _kernel(
     whole = num_steps % block_steps == 0
     count = block_steps if whole else jnp.minimum(block_steps, num_steps - block * block_steps)
 
+    def before(k: jax.Array, ref: Any, edge: Any, first: Any) -> jax.Array:
+        """The state before step k of the block."""
+        beside = jnp.maximum(k - 1, 0) if reverse else jnp.minimum(k + 1, count - 1)
+        is_edge, t = k == (0 if reverse else count - 1), block * block_steps + k
+        state = jax.lax.select(is_edge, edge[0], ref[beside])
+        return jax.lax.select(t == (0 if reverse else num_steps - 1), first[...], state)
+
     def step(i: jax.Array, _: None) -> None:
         k = count - 1 - i if reverse else i
-        state, values = iter(carries), []
-        for x, ref in zip(operands, ins, strict=True):
+        state, at, values = iter(carries), iter(ins), []
+        for x in operands:
+            if x.kind in (EDGE, FIRST):
+                continue
+            ref = next(at)
             ref = next(state) if x.kind == CARRY else ref
-            if x.is_read:
+            if x.kind == BEFORE:
+                values.append(before(k, ref, next(at), next(at)))
+            elif x.is_read:
                 values.append(_restore(ref[k] if x.kind == STEP else ref[...], x.like))
         results = program.run(*values)
         for ref, value in zip(carries, results[:num_carry], strict=True):

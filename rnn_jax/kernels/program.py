@@ -1,6 +1,6 @@
 """A step as a kernel holds it: traced once, without what it does not need, and checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -17,10 +17,10 @@ PRIMITIVES = frozenset(
     + ("erf", "exp", "exp2", "expm1", "floor", "ge", "gt", "integer_pow", "is_finite", "le")
     + ("log", "log1p", "logistic", "lt", "max", "min", "mul", "ne", "neg", "not", "or", "pow")
     + ("round", "rsqrt", "select_n", "sign", "sin", "sqrt", "square", "sub", "tan", "tanh", "xor")
-    + ("stop_gradient", "add_any", "mul_any", "copy_p", "optimization_barrier")
+    + ("add_any", "stop_gradient")
     + ("broadcast_in_dim", "concatenate", "dot_general", "iota", "reshape", "slice", "split")
     + ("squeeze", "pad", "transpose", "reduce_max", "reduce_min", "reduce_sum")
-    + ("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr", "jit", "pjit", "closed_call")
+    + ("custom_jvp_call", "custom_vjp_call", "jit", "pjit", "closed_call")
 )
 
 
@@ -32,6 +32,7 @@ class Program(NamedTuple):
     constants: list[jax.Array]
     outputs: list[Any]  # shapes and dtypes
     structure: Any  # of the result
+    inner: list[Any]  # shapes and dtypes of all that is computed on the way
 
 
 def trace(body: Callable[..., PyTree], *arguments: PyTree) -> Program:
@@ -51,7 +52,7 @@ def trace(body: Callable[..., PyTree], *arguments: PyTree) -> Program:
     """
     closed, shape = jax.make_jaxpr(body, return_shape=True)(*arguments)
     jaxpr, used = dce_jaxpr(closed.jaxpr, [True] * len(closed.jaxpr.outvars))
-    if missing := sorted(_primitives(jaxpr) - PRIMITIVES):
+    if missing := sorted(set(_obstacles(jaxpr))):
         raise ValueError(
             f"a step that does {', '.join(missing)} does not fit a TPU kernel: use drivers.scan."
         )
@@ -62,20 +63,25 @@ def trace(body: Callable[..., PyTree], *arguments: PyTree) -> Program:
         inner = jax.extend.core.ClosedJaxpr(jaxpr, list(values[len(values) - count :]))
         return jax.extend.core.jaxpr_as_fun(inner)(*values[: len(values) - count])
 
-    return Program(
-        run,
-        tuple(i for i, yes in enumerate(used) if yes),
-        constants,
-        jax.tree.leaves(shape),
-        jax.tree.structure(shape),
-    )
+    inner = [v.aval for equation in _equations(jaxpr) for v in equation.outvars]
+    reads = tuple(i for i, yes in enumerate(used) if yes)
+    outputs, structure = jax.tree.leaves(shape), jax.tree.structure(shape)
+    return Program(run, reads, constants, outputs, structure, inner)
 
 
-def _primitives(jaxpr: Any) -> set[str]:
-    """Names of all primitives, those of inner programs included."""
-    found = set()
+def _equations(jaxpr: Any) -> Iterator[Any]:
+    """All equations, those of inner programs included."""
     for equation in jaxpr.eqns:
-        found.add(equation.primitive.name)
+        yield equation
         for inner in jax.extend.core.jaxprs_in_params(equation.params):
-            found |= _primitives(inner)
-    return found
+            yield from _equations(inner)
+
+
+def _obstacles(jaxpr: Any) -> Iterator[str]:
+    """What a kernel cannot hold."""
+    for equation in _equations(jaxpr):
+        name = equation.primitive.name
+        if name not in PRIMITIVES:
+            yield name
+        elif any(v.aval.ndim > 2 and v.aval.dtype == jnp.bool_ for v in equation.outvars):
+            yield f"{name} of booleans to more than two axes"

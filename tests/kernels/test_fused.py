@@ -12,8 +12,9 @@ from tests.laws.test_gradients import gradient_of, loss_of
 from tests.registry import CELLS
 
 GATED = [name for name, cell in CELLS.items() if cells.is_gated(cell)]
-# Solving with a triangular matrix, scattering: no kernel has them.
+# What Mosaic does not compile.
 REFUSED = {
+    "clockwork": "broadcast_in_dim of booleans to more than two axes",
     "gradient_clip": "custom_linear_solve",
     "time_index": r"state.t of TimeIndex has shape \(3,\)",
 }
@@ -71,37 +72,20 @@ def test_half_precision_is_near_double(name):
 
 
 @pytest.mark.slow
-def test_batch_axes_and_rows_mapped_over():
-    """No batch axis, two, noise drawn by row, ``vmap``, and each device's rows in ``shard_map``."""
+def test_batch_axes_are_free():
+    """None, two, noise drawn by row, and rows mapped over."""
     cell, params, state, xs = make_case("variational_dropout", num_rows=4)
     key = jax.random.key(3)
-    two = lambda tree, axis: jax.tree.map(
-        lambda leaf: leaf.reshape(*leaf.shape[:axis], 2, 2, *leaf.shape[axis + 1 :]), tree
-    )
     one = jax.tree.map(lambda leaf: leaf[1], state)
-    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
-    rows = jax.sharding.PartitionSpec(None, "data")
-    per_device = jax.sharding.PartitionSpec("data")
+    two = jax.tree.map(lambda leaf: leaf.reshape(2, 2, -1), state)
 
     @jax.jit
     def roads(params, state, xs):
-        def sharded(driver):
-            def local(params, state, xs):
-                return jax.grad(lambda p: driver(cell, p, xs, state)[1].sum())(params)
-
-            return jax.shard_map(
-                local,
-                mesh=mesh,
-                in_specs=(jax.sharding.PartitionSpec(), per_device, rows),
-                out_specs=jax.sharding.PartitionSpec(),
-            )(params, state, xs)
-
         def by(driver):
             return (
                 driver(cell, params, xs[:, 1], one),
-                driver(cell, params, two(xs, 1), two(state, 0), key=key),
+                driver(cell, params, xs.reshape(-1, 2, 2, xs.shape[-1]), two, key=key),
                 jax.vmap(lambda x, s: driver(cell, params, x, s), (1, 0), (0, 1))(xs, state),
-                sharded(driver),
             )
 
         return by(fused), by(drivers.scan)
@@ -121,6 +105,27 @@ def test_is_one_kernel_forward_and_one_back_for_a_tpu(name):
     traced = jax.jit(gradient).trace(params, xs)
     text = traced.lower(lowering_platforms=("tpu",)).as_text()
     assert text.count("@tpu_custom_call") == 2 and "stablehlo.while" not in text
+
+
+@pytest.mark.slow
+def test_each_device_has_its_kernel_in_shard_map():
+    """With the default check; the interpreter of kernels knows no varying axes, so no values."""
+    cell, params, _, xs = make_case("lstm", jnp.float32, num_rows=4)
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    spec = jax.sharding.PartitionSpec
+
+    def local(params, xs):
+        loss = lambda *args: drivers.fused(cell, *args, reset=RESET[:, :1])[1].sum()
+        return jax.grad(loss, argnums=(0, 1))(params, xs)
+
+    run = jax.shard_map(
+        local,
+        mesh=mesh,
+        in_specs=(spec(), spec(None, "data")),
+        out_specs=(spec(), spec(None, "data")),
+    )
+    text = jax.jit(run).trace(params, xs).lower(lowering_platforms=("tpu",)).as_text()
+    assert text.count("@tpu_custom_call") == 2 and "all_reduce" in text
 
 
 @pytest.mark.parametrize("name", REFUSED)
