@@ -119,6 +119,7 @@ class Made(NamedTuple):
     begun: State  # the state that the step began with; None where the gate has no parameters
 
 
+@partial(jax.custom_jvp, nondiff_argnums=(0, 1))
 def _run_backward(
     cell: Any,
     how: Choices,
@@ -163,6 +164,14 @@ def _run_backward(
     )
     collected = jax.tree.map(lambda d: d.astype(wider(d.dtype, jnp.float32)), made.collected)
     return carry, made._replace(collected=collected)
+
+
+@_run_backward.defjvp
+def _refuse(cell: Any, how: Choices, *_: Any) -> Any:
+    raise ValueError(
+        "the fused kernel has a rule of first order alone: to differentiate its gradient use "
+        "drivers.scan."
+    )
 
 
 def _split(

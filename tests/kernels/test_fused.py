@@ -145,6 +145,9 @@ def test_says_what_does_not_fit(monkeypatch):
         fused(CELLS["min_gru"], *make_case("min_gru")[1::2])
     with pytest.raises(ValueError, match='gradient="autodiff"'):
         jax.jvp(lambda xs: fused(cell, params, xs)[1], (xs,), (xs,))
+    first = jax.grad(lambda xs: fused(cell, params, xs)[1].sum())
+    with pytest.raises(ValueError, match="first order alone.*use drivers.scan"):
+        jax.eval_shape(jax.grad(lambda xs: first(xs).sum()), xs)
     monkeypatch.setattr(blocks, "VMEM_BYTES", 1000)
     with pytest.raises(ValueError, match="does not fit the 1000 bytes.*use drivers.scan"):
         fused(cell, params, xs)
