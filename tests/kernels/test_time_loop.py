@@ -49,6 +49,23 @@ def test_equals_scan(reverse, monkeypatch):
     assert_same(parts, whole, 1e-14)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_gives_the_states_before(reverse):
+    """Over block boundaries, a short last block, and the first step of all."""
+    states = (jnp.arange(11.0).reshape(11, 1, 1), jnp.arange(11, dtype=jnp.bfloat16)[:, None, None])
+    first = (-jnp.ones((1, 1)), -jnp.ones((1, 1), jnp.bfloat16))
+    look = lambda shared, fixed, carry, step, before: (carry, (before, step + before[0]))
+    options = {"reverse": reverse, "interpret": True}
+    (seen, sums) = loop.time_loop(
+        look, None, None, jnp.zeros((1, 1)), states[0], states, first, **options
+    )[1]
+    order = range(11) if reverse else range(11)[::-1]  # of the loop that made the states
+    before = dict(zip(order, [-1, *order]))
+    for leaf in seen:
+        assert leaf[:, 0, 0].tolist() == [before[t] for t in range(11)]
+    assert sums[:, 0, 0].tolist() == [t + before[t] for t in range(11)]
+
+
 def test_blocks_fit_and_say_when_they_cannot():
     def array(*shape, dtype=jnp.float32):
         return jax.ShapeDtypeStruct(shape, dtype)
