@@ -57,6 +57,7 @@ class Config:
     clock: Literal["wall", "processor"] = "wall"
     largest: cli.Count = 2_000_000  # most entries T * B * H * H of a full Jacobian
     seed: cli.Natural = 0
+    full_damped: bool = False  # that contender, too: minutes of compiling for each size
     smoke: bool = False  # one short sequence: shows that it runs
 
 
@@ -175,7 +176,8 @@ def contenders(config: Config, cell: Any, num_rows: int) -> dict[str, Callable[.
     meets = not cells.is_elementwise(cell)
     fits = num_rows * cell.hidden_size**2 <= config.largest
     for name, options in NEWTON.items():
-        if "full" not in name or (meets and fits):
+        quick = name != "newton, full, damped" or config.full_damped or config.smoke
+        if quick and ("full" not in name or (meets and fits)):
             found[name] = partial(newton, options)
     return found
 
@@ -223,11 +225,10 @@ def draw(path: Path, lines: list[Line]) -> None:
 
     kinds = list(dict.fromkeys(line.cell for line in lines))
     batches = list(dict.fromkeys(line.batch_size for line in lines))
+    names, seen = list(dict.fromkeys(line.name for line in lines)), {}
     figure = Figure((3 * len(kinds) + 2, 2.7 * len(batches) + 0.4), layout="constrained")
     FigureCanvasAgg(figure)
     grid = figure.subplots(len(batches), len(kinds), squeeze=False, sharey=True)
-    names = list(dict.fromkeys(line.name for line in lines))
-    seen: dict[str, Any] = {}
     for batch_size, panels in zip(batches, grid, strict=True):
         for kind, axes in zip(kinds, panels, strict=True):
             own = [line for line in lines if (line.cell, line.batch_size) == (kind, batch_size)]
@@ -237,9 +238,9 @@ def draw(path: Path, lines: list[Line]) -> None:
                 style = "--" if name == BASELINE else "o-"
                 (seen[name],) = axes.loglog(*np.array(points).T, style, color=color, ms=4)
             axes.set_title(f"{kind}, B={batch_size}", fontsize=9)
-            axes.set_xlabel("T", fontsize=8)
+            axes.set(xlabel="T")
             axes.grid(alpha=0.3)
-        panels[0].set_ylabel("time / scan", fontsize=8)
+        panels[0].set(ylabel="time / scan")
     figure.legend(list(seen.values()), list(seen), loc="outside right upper", fontsize=8)
     figure.suptitle("In parallel over time, below the dashed line is faster than scan", fontsize=9)
     figure.savefig(path, dpi=100)
