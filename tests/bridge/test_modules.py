@@ -16,7 +16,7 @@ from flax import nnx as flax_nnx
 from rnn_jax import cells, drivers
 from rnn_jax.bridge import linen, nnx
 from rnn_jax.cells.base import input_shape, is_stochastic
-from tests.registry import CELLS
+from tests.registry import CELLS, names
 from tests.settings import ROOT
 
 LSTM = CELLS["lstm"]
@@ -82,7 +82,7 @@ def test_bit_equal_to_the_core(name: str, driver: Any, batch_shape: tuple[int, .
     assert_equal(jax.jit(lambda: module.apply(variables, xs, start, **options))(), expected)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", names())
 def test_every_cell_fits(name: str):
     """Shapes and dtypes of every cell's state and outputs, and its parameters' way through both."""
     cell = CELLS[name]

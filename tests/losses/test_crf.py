@@ -38,13 +38,17 @@ def enumerated(params, row):
 @pytest.mark.parametrize("params", [PARAMS, FORBIDDEN], ids=["free", "forbidden"])
 def test_equals_enumeration(params):
     """Partition, marginals, best path and likelihood of four rows at once, padding NaN."""
-    partition, marginals, (tags, best) = jax.jit(
-        lambda *a: tuple(
-            f(*a, lengths=LENGTHS)
+
+    @jax.jit
+    def run(params, emissions):
+        partition, marginals, (tags, best) = (
+            f(params, emissions, lengths=LENGTHS)
             for f in (losses.crf_log_partition, losses.crf_marginals, losses.crf_viterbi)
         )
-    )(params, POISONED)
-    likelihood = losses.crf_log_likelihood(params, POISONED, tags, lengths=LENGTHS)
+        likelihood = losses.crf_log_likelihood(params, emissions, tags, lengths=LENGTHS)
+        return partition, marginals, tags, best, likelihood
+
+    partition, marginals, tags, best, likelihood = run(params, POISONED)
     np.testing.assert_allclose(likelihood, best - partition, atol=1e-13)
     for row, length in enumerate(LENGTHS):
         sequences, scores = enumerated(params, row)
@@ -130,10 +134,11 @@ def test_what_is_forbidden_has_no_probability_and_no_gradient():
 
 
 def test_ties_go_to_the_lowest_tag():
-    found = losses.crf_viterbi(losses.crf_init(3), np.zeros((5, 2, 3)))
+    search = jax.jit(losses.crf_viterbi)
+    found = search(losses.crf_init(3), np.zeros((5, 2, 3)))
     assert not found.tags.any() and not found.score.any()
     parallel = losses.crf_init(2)._replace(transitions=jnp.array([[-1.0, 0.0], [0.0, -1.0]]))
-    alternating = losses.crf_viterbi(parallel, np.zeros((4, 2)))  # 0101 and 1010 score alike
+    alternating = search(parallel, np.zeros((4, 2)))  # 0101 and 1010 score alike
     assert alternating.tags.tolist() == [1, 0, 1, 0]
 
 

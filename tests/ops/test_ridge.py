@@ -27,13 +27,16 @@ def closed_form(x, y, alpha, weights=None, intercept=True):
     return ops.Readout(w, mean_y - mean_x @ w)
 
 
+update = jax.jit(ops.ridge_update)
+
+
 def fit(x, y, alpha, *, chunks=(ROWS,), weights=None, dtype=jnp.float64, **options):
     stats = ops.ridge_init(x.shape[1], y.shape[1], dtype)
     begin = 0
     for size in chunks:
         part = slice(begin, begin + size)
         own = None if weights is None else jnp.asarray(weights[part])
-        stats = ops.ridge_update(stats, jnp.asarray(x[part]), jnp.asarray(y[part]), own)
+        stats = update(stats, jnp.asarray(x[part]), jnp.asarray(y[part]), own)
         begin += size
     assert begin == len(x)
     return ops.ridge_solve(stats, alpha, **options)
@@ -63,13 +66,12 @@ def test_any_chunks_and_shards_give_the_same():
         assert_close(fit(x, y, 0.1, chunks=chunks), whole)
     empty = ops.ridge_init(FEATURES, OUT, jnp.float64)
     halves = [
-        ops.ridge_update(empty, jnp.asarray(x[s]), jnp.asarray(y[s]))
-        for s in (slice(9), slice(9, None))
+        update(empty, jnp.asarray(x[s]), jnp.asarray(y[s])) for s in (slice(9), slice(9, None))
     ]
     assert_close(ops.ridge_solve(ops.ridge_merge(*halves), 0.1), whole)
     assert_close(ops.ridge_solve(ops.ridge_merge(halves[1], halves[0]), 0.1), whole)
     # The triangular factor is that of Cholesky: unique, so that statistics can be compared.
-    full = ops.ridge_update(empty, jnp.asarray(x), jnp.asarray(y))
+    full = update(empty, jnp.asarray(x), jnp.asarray(y))
     ones = np.c_[np.ones(ROWS), x]
     np.testing.assert_allclose(full.r, np.linalg.cholesky(ones.T @ ones).T, atol=1e-11)
 
