@@ -44,6 +44,7 @@ class Config(training.Settings):
     tokens: corpora.Unit = "characters"
     vocabulary_size: cli.Count = 8000  # most words or subwords
     min_count: cli.Count = 1  # rarer words or characters are unknown
+    steps: cli.Count = 1500
     chunk_size: cli.Count = 64  # tokens between two updates; the state is carried over
     cell: Cell = "lstm"
     driver: Literal["scan", "unrolled", "associative"] = "scan"  # associative: from min_gru on
@@ -87,8 +88,9 @@ PRESETS = {
     "tiny": Config(embedding_size=16, hidden_size=32, batch_size=8, chunk_size=32, steps=60,
                    learning_rate=1e-2, warmup_steps=10, eval_every=30),
     "small": Config(embedding_size=32, hidden_size=128, steps=1000, output_dropout=0.1),
-    "shakespeare": Config(output_dropout=0.2, chunk_size=100, steps=2500, eval_every=500),
-    "shakespeare-quick": Config(output_dropout=0.1, chunk_size=100, steps=1000, eval_every=500),
+    "shakespeare": Config(output_dropout=0.2, learning_rate=5e-3, steps=2250, eval_every=750),
+    "shakespeare-quick": Config(output_dropout=0.0, learning_rate=6e-3, warmup_steps=50, steps=820,
+                                eval_every=410),
     "shakespeare-gpu": Config(embedding_size=128, hidden_size=1024, num_layers=2, locked=True,
                               **same_dropout(0.4), weight_dropout=0.3, batch_size=64,
                               chunk_size=128, steps=6000, learning_rate=2e-3, eval_every=500,

@@ -55,17 +55,16 @@ class Config(training.Settings):
     bridge: Literal["learned", "last", "mean", "zero"] = "learned"  # where the decoder begins
     attention: Literal["additive", "dot", "general", "multi_head", "none"] = "additive"
     order: Literal["before", "after"] = "before"  # attend before the decoder's step, or after it
-    input_feeding: bool = True  # of the attentional vector, with order=after; without attention:
-    # of the encoder's last outputs, at every step
+    input_feeding: bool = True  # of the attentional vector (after); of the last outputs (none)
     tied: bool = True  # output weights are the embedding
+    scaled: bool = True  # embeddings by the square root of their size, where they are read
     dropout: cli.Probability = 0.1
     label_smoothing: cli.Probability = 0.0
-    sampling: cli.Probability = 0.0  # share of the decoder's own tokens, rising from 0 to this
-    # (scheduled sampling); the decoder has no dropout then
+    sampling: cli.Probability = 0.0  # scheduled, rising from 0: share of own tokens; no dropout
     batch_size: cli.Count = 64
     max_length: cli.Count = 100  # longer sentences are left out
-    num_buckets: cli.Count = 5  # shapes of batches, each compiled once
-    steps: cli.Count = 1500
+    num_buckets: cli.Count = 3  # shapes of batches, each compiled once
+    steps: cli.Count = 1000
 
     def corpus(self, given: Any) -> pairs.PairCorpus:
         return corpora.load_pairs(given.data, given.validation, given.test,
@@ -88,44 +87,45 @@ class Config(training.Settings):
                 cell=CELLS[self.cell], driver=DRIVERS[self.driver], residual=self.residual,
                 bidirectional=self.bidirectional, reverse_source=self.reverse_source,
                 bridge=self.bridge, attention=score, order=self.order, feed=self.input_feeding,
-                tied=self.tied, dropout=self.dropout, label_smoothing=self.label_smoothing,
+                tied=self.tied, scaled=self.scaled, dropout=self.dropout,
+                label_smoothing=self.label_smoothing,
             )  # fmt: skip
             return models.Seq2Seq(config, rngs=nnx.Rngs(self.seed))
 
 
+SEPARATE: Any = {"tied": False, "scaled": False}  # embedding and output weights
 # Of papers: sizes, rates and batches are theirs, dropout too. SGD falls by a cosine, not by halves.
 PRESETS = {
     "default": Config(),
     "tiny": Config(num_pairs=300, embedding_size=16, hidden_size=24, batch_size=16,
                    max_length=40, num_buckets=1, steps=20, warmup_steps=5, eval_every=20),
-    "small": Config(num_pairs=5000, embedding_size=32, hidden_size=64, steps=500, num_buckets=3),
+    "small": Config(num_pairs=5000, embedding_size=32, hidden_size=64, steps=500),
     "multi30k": Config(tokens="words", min_count=2, embedding_size=256, hidden_size=256,
-                       dropout=0.3, max_length=50, steps=3000, learning_rate=2e-3,
-                       warmup_steps=200, eval_every=500),
+                       dropout=0.3, max_length=50, steps=1800, learning_rate=2e-3, eval_every=600),
     # arXiv:1409.3215; theirs had 160,000 source words and plain SGD at 0.7 for 7.5 epochs
     "sutskever": Config(data="tfds:wmt14_translate/fr-en:en-fr", tokens="words",
                         vocabulary_size=80_000, cell="lstm", attention="none",
                         input_feeding=False, bidirectional="none", reverse_source=True,
-                        bridge="last", tied=False, embedding_size=1000, hidden_size=1000, layers=4,
+                        bridge="last", **SEPARATE, embedding_size=1000, hidden_size=1000, layers=4,
                         dropout=0.0, optimizer="sgd", learning_rate=0.7, clip_limit=5.0,
                         batch_size=128, steps=700_000, eval_every=10_000),
     # arXiv:1409.0473, RNNsearch-50; theirs had a maxout output and reset before the product
     "bahdanau": Config(data="tfds:wmt14_translate/fr-en:en-fr", tokens="words",
-                       vocabulary_size=30_000, embedding_size=620, hidden_size=1000, tied=False,
+                       vocabulary_size=30_000, embedding_size=620, hidden_size=1000, **SEPARATE,
                        dropout=0.0, max_length=50, optimizer="adadelta", learning_rate=1.0,
                        schedule="constant", warmup_steps=0, batch_size=80, steps=667_000,
                        eval_every=10_000),
     # arXiv:1508.04025, global attention; theirs halved the rate at each epoch after the eighth
     "luong": Config(data="tfds:wmt14_translate/de-en:en-de", tokens="words",
                     vocabulary_size=50_000, cell="lstm", attention="general", order="after",
-                    bidirectional="none", reverse_source=True, bridge="last", tied=False,
+                    bidirectional="none", reverse_source=True, bridge="last", **SEPARATE,
                     embedding_size=1000, hidden_size=1000, layers=4, dropout=0.2, max_length=50,
                     optimizer="sgd", learning_rate=1.0, clip_limit=5.0, batch_size=128,
                     steps=420_000, eval_every=10_000),
     # arXiv:1609.08144; theirs attends with the lowest decoder layer and ends with SGD
     "gnmt": Config(data="tfds:wmt14_translate/de-en:en-de", tokens="subwords",
                    vocabulary_size=32_000, cell="lstm", bidirectional="first", residual=True,
-                   tied=False, embedding_size=1024, hidden_size=1024, layers=8, dropout=0.2,
+                   **SEPARATE, embedding_size=1024, hidden_size=1024, layers=8, dropout=0.2,
                    learning_rate=2e-4, schedule="constant", clip_limit=5.0, batch_size=128,
                    steps=360_000, eval_every=10_000),
 }  # fmt: skip

@@ -151,7 +151,8 @@ class Decoder(nnx.Module):
         keys: Any = (None,) * 3 if key is None else jax.random.split(key, 3)
         tokens = real_tokens(tokens, lengths, "target")
         check_tokens(tokens, "target", vocab_size=self.config.vocab_size)
-        xs = dropout(embed(self.embedding.embedding[...], tokens), self.config.dropout, keys[0])
+        vectors = embed(self.embedding.embedding[...], tokens, self.config.scaled)
+        xs = dropout(vectors, self.config.dropout, keys[0])
         found = self.read(state, xs, lengths=lengths, key=keys[1])
         return found._replace(ys=dropout(found.ys, self.config.dropout, keys[2]))
 

@@ -27,6 +27,7 @@ class DecoderConfig:
         context_size: Features of one vector that every step reads, where there is no attention;
             None for none.
         tied: Whether the output weights are the embedding.
+        scaled: Multiply embeddings by sqrt(E) where they are read.
         residual: Add to each layer's output what it read, where the widths agree.
         dropout: Rate of dropping embeddings and what the logits are made of, at every step, and
             between layers, the same units for a sequence.
@@ -49,6 +50,7 @@ class DecoderConfig:
     feed: bool = True
     context_size: int | None = None
     tied: bool = False
+    scaled: bool = False
     residual: bool = False
     dropout: float = 0.0
 

@@ -69,7 +69,8 @@ class Encoder(nnx.Module):
         check_tokens(source, "source", vocab_size=config.vocab_size)
         if self.reverse:
             source = reverse_rows(source, lengths)
-        xs = dropout(embed(self.embedding.embedding[...], source), config.dropout, keys[0])
+        table = self.embedding.embedding[...]
+        xs = dropout(embed(table, source, config.scaled), config.dropout, keys[0])
         ys, _, states = self.layers(xs, lengths=lengths, rngs=keys[1])
         if lengths is None:
             last = ys[:, -1]

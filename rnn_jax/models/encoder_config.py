@@ -24,6 +24,7 @@ class EncoderConfig:
         bidirectional: Which layers read from both ends: "all", the "first" alone (GNMT), "none".
         residual: Add to each layer's outputs what it read, where the widths agree.
         driver: How each layer runs over time: ``drivers.scan``, ``drivers.associative``, ...
+        scaled: Multiply embeddings by sqrt(E).
         dropout: Rate of dropping embeddings, between layers, and of the last outputs.
 
     Raises:
@@ -47,6 +48,7 @@ class EncoderConfig:
     bidirectional: Directions = "all"
     residual: bool = False
     driver: Callable[..., Any] = drivers.scan
+    scaled: bool = False
     dropout: float = 0.0
 
     def __post_init__(self) -> None:

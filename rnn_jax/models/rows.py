@@ -58,15 +58,18 @@ class _Table(NamedTuple):
     embedding: jax.Array
 
 
-def embed(table: jax.Array, tokens: jax.Array) -> jax.Array:
+def embed(table: jax.Array, tokens: jax.Array, scaled: bool = False) -> jax.Array:
     """Vectors (..., E) of tokens (...), also where the batch is sharded on an Explicit mesh.
 
     Args:
         table: (V, E), one row for each token.
         tokens: Whole numbers.
+        scaled: Times sqrt(E), so that vectors drawn to serve as output weights too, of length about
+            1, arrive with features of about 1.
 
     Example:
         >>> embed(jnp.array([[0.5], [2.0]]), jnp.array([[1, 0, 1]])).tolist()
         [[[2.0], [0.5], [2.0]]]
     """
-    return look_up(_Table(table), tokens)
+    found = look_up(_Table(table), tokens)
+    return found * jnp.asarray(table.shape[-1] ** 0.5, found.dtype) if scaled else found

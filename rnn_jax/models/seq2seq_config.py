@@ -19,7 +19,8 @@ class Seq2SeqConfig:
     """Sizes and choices of ``Seq2Seq``.
 
     The defaults with ``attention=functools.partial(attention.Additive, score_size=256), tied=True,
-    dropout=0.3`` are a good start for a small corpus (Adam at 2e-3, gradients clipped to 1).
+    scaled=True, dropout=0.3`` are a good start for a small corpus (Adam at 2e-3, gradients clipped
+    to 1).
 
     Args:
         source_vocab_size: V of what is read.
@@ -44,6 +45,8 @@ class Seq2SeqConfig:
         feed: Feed the attentional vector back (Luong's input feeding), or, where there is no
             attention, the encoder's last outputs at every step (Cho).
         tied: Whether the output weights are the target's embedding.
+        scaled: Multiply the embeddings of both sides by sqrt(E) where they are read, as Vaswani et
+            al. do: tied ones are short, and the layers learn much faster from longer ones.
         dropout: Rate of dropping embeddings, between layers, and before the output.
         label_smoothing: Share of the target that goes to all tokens, in training alone.
         start: What the decoder reads first.
@@ -55,6 +58,9 @@ class Seq2SeqConfig:
     Example:
         >>> Seq2SeqConfig(source_vocab_size=50, target_vocab_size=40, bridge="mean").order
         'before'
+
+    References:
+        Vaswani et al., Attention is all you need, 2017, arXiv:1706.03762 (scaled, section 3.4).
     """
 
     source_vocab_size: int
@@ -74,6 +80,7 @@ class Seq2SeqConfig:
     order: Literal["after", "before"] = "before"
     feed: bool = True
     tied: bool = False
+    scaled: bool = False
     dropout: float = 0.0
     label_smoothing: float = 0.0
     start: int = 1
@@ -110,6 +117,7 @@ class Seq2SeqConfig:
             bidirectional=sides.get(self.bidirectional, self.bidirectional),
             residual=self.residual,
             driver=self.driver,
+            scaled=self.scaled,
             dropout=self.dropout,
         )
 
@@ -139,6 +147,7 @@ class Seq2SeqConfig:
             feed=self.feed,
             context_size=size if self.feed and mechanism is None else None,
             tied=self.tied,
+            scaled=self.scaled,
             residual=self.residual,
             dropout=self.dropout,
         )

@@ -170,6 +170,20 @@ def test_padding_steps_and_scheduled_sampling_change_nothing():
     assert (abs(own[1:] - teacher[1:]) > 1e-3).any()
 
 
+def test_scaled_embeddings_are_those_times_the_root_of_their_size():
+    pure, params = stirred(make(attention=ADDITIVE, scaled=True))
+    plain, _ = take_apart(make(attention=ADDITIVE))
+    longer = jax.tree_util.tree_map_with_path(
+        lambda path, leaf: leaf * (leaf.shape[-1] ** 0.5 if "embedding" in str(path) else 1.0),
+        params,
+    )
+    found = [
+        jax.jit(lambda p, of=of: of(p)(SOURCE, TARGET, **LENGTHS))(p)
+        for of, p in ((pure, params), (plain, longer))
+    ]
+    np.testing.assert_allclose(*found, rtol=1e-5, atol=1e-5)
+
+
 def test_equal_models_and_shapes_are_compiled_once():
     options = {"attention": ADDITIVE, "hidden_size": 4}
     one = make(**options).translate(SOURCE, SOURCE_LENGTHS, max_length=3)
