@@ -13,6 +13,10 @@ from benchmarks.peers import Layer
 from rnn_jax import cells, drivers
 
 Mode = Literal["forward", "training"]
+CELLS: dict[str, Any] = {
+    "elman": cells.Elman, "lstm": cells.LSTM, "gru": cells.GRU,
+    "layer_norm_lstm": cells.LayerNormLSTM, "min_gru": cells.MinGRU,
+}  # fmt: skip
 TOLERANCE = 1e-4  # relative error in float32 of outputs and of each gradient
 
 
@@ -28,12 +32,11 @@ def make_case(
     kind: str, num_steps: int, batch_size: int, input_size: int, hidden_size: int, seed: int = 0
 ) -> Case:
     """Random parameters and inputs; the bias that some libraries lack is 0, the others are not."""
-    cell = {"lstm": cells.LSTM, "gru": cells.GRU}[kind](
-        input_size=input_size, hidden_size=hidden_size
-    )
+    cell = CELLS[kind](input_size=input_size, hidden_size=hidden_size)
     key_params, key_b, key_x = jax.random.split(jax.random.key(seed), 3)
     params = cell.init(key_params)
-    params = params._replace(b=params.b + 0.1 * jax.random.normal(key_b, params.b.shape))
+    if hasattr(params, "b"):
+        params = params._replace(b=params.b + 0.1 * jax.random.normal(key_b, params.b.shape))
     xs = jax.random.normal(key_x, (num_steps, batch_size, input_size))
     return Case(cell, params, xs)
 
@@ -74,13 +77,13 @@ def jax_program(layer: Layer, mode: Mode, case: Case) -> Program:
 
 
 def torch_program(mode: Mode, case: Case, threads: int) -> tuple[Layer, Program] | None:
-    """torch.nn.LSTM or GRU on the processor; None where torch is not installed."""
-    if not find_spec("torch"):
+    """torch.nn.LSTM, GRU or RNN on the processor; None where it is not installed or has no such."""
+    cell, kind = case.cell, {"Elman": "RNN"}.get(name := type(case.cell).__name__, name)
+    if not find_spec("torch") or kind not in ("RNN", "LSTM", "GRU"):
         return None
     import torch
 
     torch.set_num_threads(threads)
-    cell, kind = case.cell, type(case.cell).__name__
     module = getattr(torch.nn, kind)(cell.input_size, cell.hidden_size)
     xs = torch.tensor(jax.device_get(case.xs), requires_grad=mode == "training")
 

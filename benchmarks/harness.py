@@ -36,6 +36,7 @@ class Program(NamedTuple):
     call: Callable[[], Any]  # runs to the end
     compile_seconds: float | None = None
     temp_bytes: int | None = None  # beside arguments and results
+    trace_seconds: float | None = None
 
 
 class Ratio(NamedTuple):
@@ -48,13 +49,17 @@ class Ratio(NamedTuple):
 
 def compile_program(name: str, f: Callable[..., Any], *args: Any) -> Program:
     """Compile a jittable function for its arguments, ahead of time."""
+    begin = time.perf_counter()
     lowered = jax.jit(f).lower(*args)
+    traced = time.perf_counter() - begin
     begin = time.perf_counter()
     compiled = lowered.compile()
     seconds = time.perf_counter() - begin
     memory = compiled.memory_analysis()
     temp_bytes = memory.temp_size_in_bytes if memory else None
-    return Program(name, lambda: jax.block_until_ready(compiled(*args)), seconds, temp_bytes)
+    return Program(
+        name, lambda: jax.block_until_ready(compiled(*args)), seconds, temp_bytes, traced
+    )
 
 
 def measure(

@@ -28,10 +28,14 @@ class Layer(NamedTuple):
 def jax_peers(cell: Any) -> tuple[list[Layer], list[str]]:
     """The layers of the JAX libraries that are installed, and what is left out and why."""
     kind = type(cell).__name__.lower()
-    makers = {"flax": (nnx_layer, _linen), "haiku": (_haiku,), "equinox": (_equinox,)}
+    makers: dict[str, Any] = {"flax": (nnx_layer, _linen)}
+    if kind != "elman":  # haiku's has a ReLU for tanh, equinox has none
+        makers |= {"haiku": (_haiku,), "equinox": (_equinox,)}
     layers, missing = [], []
     for package, functions in makers.items():
-        if find_spec(package):
+        if kind not in ("elman", "gru", "lstm"):
+            missing.append(f"{package} has no {type(cell).__name__} of the same equations")
+        elif find_spec(package):
             layers += [function(cell, kind) for function in functions]
         else:
             missing.append(f"{package} is not installed")
@@ -46,7 +50,7 @@ def nnx_layer(cell: Any, kind: str, dtype: Any = jnp.float32) -> Layer:
     """flax.nnx.RNN with its parameters and its state in ``dtype``."""
     from flax import nnx
 
-    make = {"lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell}[kind]
+    make: Any = {"lstm": nnx.OptimizedLSTMCell, "gru": nnx.GRUCell, "elman": nnx.SimpleCell}[kind]
     # Its own initialiser, a QR decomposition, raises in bfloat16; the values are replaced anyway.
     options = {"recurrent_kernel_init": jax.nn.initializers.zeros, "param_dtype": dtype}
     inner = make(cell.input_size, cell.hidden_size, **options, rngs=nnx.Rngs(0))
@@ -63,17 +67,21 @@ def nnx_layer(cell: Any, kind: str, dtype: Any = jnp.float32) -> Layer:
     def apply(p: Any, xs: jax.Array) -> jax.Array:
         return nnx.merge(graph, nnx.State(p), nnx.State(rest))(xs)
 
-    return Layer("flax nnx.RNN", cell, pack, apply, () if kind == "lstm" else ("b_h",))
+    return Layer("flax nnx.RNN", cell, pack, apply, ("b_h",) if kind == "gru" else ())
 
 
 def _linen(cell: Any, kind: str) -> Layer:
     from flax import linen
 
-    make = {"lstm": linen.OptimizedLSTMCell, "gru": linen.GRUCell}[kind]
+    makers = {"lstm": linen.OptimizedLSTMCell, "gru": linen.GRUCell, "elman": linen.SimpleCell}
+    make: Any = makers[kind]
     module = linen.RNN(make(cell.hidden_size), time_major=True)
-    gates, biased = {"lstm": ("ifgo", "h"), "gru": ("rzn", "i")}[kind]
+    gates, biased = {"lstm": ("ifgo", "h"), "gru": ("rzn", "i"), "elman": ("", "i")}[kind]
 
     def pack(p: Any) -> Any:
+        if kind == "elman":
+            layers = {"i": {"kernel": p.w_x, "bias": p.b}, "h": {"kernel": p.w_h}}
+            return {"params": {"cell": layers}}
         layers = {f"i{gate}": {"kernel": block} for gate, block in _blocks(p.w_x, gates)}
         layers |= {f"h{gate}": {"kernel": block} for gate, block in _blocks(p.w_h, gates)}
         for gate, block in _blocks(p.b, gates):

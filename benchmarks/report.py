@@ -25,6 +25,7 @@ class Row(NamedTuple):
     ours: Ratio  # time of our default in units of this one's
     ours_verdict: str
     lost: float  # share of the rounds in which our default was slower
+    trace_seconds: float | None = None
 
 
 class Contest(NamedTuple):
@@ -63,6 +64,7 @@ def make_rows(
             ours=of_ours,
             ours_verdict="" if name == ours else verdict(of_ours, control),
             lost=float(np.mean(times[ours] > times[name])),
+            trace_seconds=program.trace_seconds if program else None,
         )
 
     return tuple(row(name) for name in [*by_name, CONTROL])

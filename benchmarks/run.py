@@ -1,0 +1,140 @@
+"""The benchmark suite: cells, sizes and contenders side by side, as one table and one picture.
+
+    python -m benchmarks.run --suite smoke          # a minute: that all of them agree
+    python -m benchmarks.run --suite cpu            # an hour or two on 2 cores
+    python -m benchmarks.run --suite gpu
+    python -m benchmarks.run --suite aot            # compiled for devices that are not here
+    python -m benchmarks.run --suite cpu --cells lstm --sizes char_lm --modes training
+
+For every contest: time in units of the baseline's (flax nnx.RNN where it has the cell, else
+``lax.scan`` over the step, written by hand), tokens a second, the share of the floor (the time of
+the matrix products alone at the speed of a large one here), temporary memory, time to trace and to
+compile, the error against the plain scan. Results are written after every contest; the same command
+again measures only what is missing, and with nothing missing makes table and picture anew.
+"""
+
+import json
+import sys
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+
+from benchmarks import aot, harness, report, suite_report
+from benchmarks.contenders import CELLS, Mode
+from benchmarks.suite import BY_HAND, SIZES, SMOKE, Entry, Size, compare, entries, flops, peak
+from rnn_jax.data.errors import InputError
+from rnn_jax.train import cli
+
+CellName: Any = Literal[tuple(CELLS)]
+SizeName: Any = Literal[tuple(SIZES)]
+CHOICES: dict[str, tuple[str, ...]] = {
+    "smoke": ("tiny",),
+    "cpu": ("tiny", "char_lm", "char_lm_512", "speech", "long"),
+    "gpu": tuple(SIZES),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    suite: Literal["smoke", "cpu", "gpu", "aot"] = "smoke"
+    out: Path | None = None  # where the report goes; default runs/benchmarks/SUITE
+    sizes: tuple[SizeName, ...] = ()  # default: those of the suite
+    cells: tuple[CellName, ...] = tuple(CELLS)
+    modes: tuple[Mode, ...] = ("forward", "training")  # training: gradient by weights and inputs
+    rounds: cli.Count = 11  # measurements of each contender; 11 at least for a claim
+    threads: cli.Natural = 0  # of torch; 0 for as many as cores, which is what JAX takes
+    patience: cli.Weight = 0.0  # most seconds to wait, for each contest, until the machine is quiet
+
+
+def run(config: Config) -> None:
+    """Runs a suite of benchmarks, or what of it is missing, and writes its report."""
+    out = config.out or Path("runs/benchmarks") / config.suite
+    if config.suite == "aot":
+        aot.compile_steps(aot.Config(out=out))
+        return
+    if config.suite == "gpu" and jax.default_backend() == "cpu":
+        raise InputError("--suite gpu: JAX sees no GPU here; --suite aot compiles for one")
+    if not config.cells or not config.modes:
+        raise InputError("--cells and --modes: name at least one each")
+    if config.suite == "smoke":
+        config = replace(config, rounds=3)
+    table = SMOKE if config.suite == "smoke" else SIZES
+    wanted = entries(config.sizes or CHOICES[config.suite], config.cells, config.modes)
+    if unknown := {entry.size for entry in wanted} - set(table):
+        raise InputError(f"--sizes: the {config.suite} suite has no {', '.join(sorted(unknown))}")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out: cannot write to {out}: {error.strerror}") from None
+    path = out / "results.json"
+    document = begin(path, config)
+    for number, entry in enumerate(wanted, 1):
+        if list(entry) in [contest["entry"] for contest in document["contests"]]:
+            continue
+        say(f"{number} of {len(wanted)}: {' '.join(entry)}, load {harness.load()}")
+        document["contests"].append(contest(entry, table[entry.size], config, document["peak"]))
+        report.write_json(path, document)
+    document = json.loads(path.read_text())
+    text = suite_report.text(document)
+    (out / "report.md").write_text(text)
+    suite_report.draw(out / "picture.png", document)
+    print(text)
+
+
+def begin(path: Path, config: Config) -> dict[str, Any]:
+    """What was measured before on this machine at this commit, or nothing yet."""
+    environment = harness.environment()
+    if path.exists():
+        try:
+            found: dict[str, Any] = json.loads(path.read_text())
+            known = found["environment"]
+            _ = [contest["entry"] for contest in found["contests"]], found["peak"]
+        except (ValueError, KeyError, TypeError):
+            raise InputError(f"--out: {path} holds no results of this suite") from None
+        fixed = ("processor", "cores", "device", "versions", "commit", "variables")
+        if differ := [name for name in fixed if known[name] != environment[name]]:
+            raise InputError(
+                f"--out: {path} was measured with other {', '.join(differ)}; give another --out"
+            )
+        return found
+    return {
+        "suite": config.suite,
+        "command": "python -m benchmarks.run " + " ".join(sys.argv[1:]),
+        "config": asdict(config),
+        "environment": environment,
+        "peak": peak(),
+        "contests": [],
+    }
+
+
+def contest(entry: Entry, size: Size, config: Config, speed: float) -> dict[str, Any]:
+    """One entry measured: what each contender took, beside the floor."""
+    threads = config.threads or harness.num_cores()
+    programs, errors, left_out = compare(entry, size, threads)
+    names = [program.name for program in programs]
+    baseline = "flax nnx.RNN" if "flax nnx.RNN" in names else BY_HAND
+    times, others = harness.measure_quietly(
+        lambda: harness.measure(programs, baseline, config.rounds), config.patience
+    )
+    rows = report.make_rows(programs, errors, times, baseline, "rnn_jax scan")
+    return {
+        "entry": list(entry),
+        "size": size._asdict(),
+        "tokens": size.steps * size.batch_size,
+        "floor_seconds": flops(size, entry.cell, entry.mode) / speed,
+        "baseline": baseline,
+        "rows": [row._asdict() for row in rows],
+        "left_out": left_out,
+        "others": others,
+    }
+
+
+def say(text: str) -> None:
+    """Progress, on standard error."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.main("python -m benchmarks.run", [run], {"default": Config()}))
