@@ -218,20 +218,23 @@ def test_a_killed_run_ends_like_an_uninterrupted_one(play, tmp_path):
     """SIGKILL at any moment, as a user's machine would do it; three processes in all."""
 
     def command(name):
-        flags = [*TINY, "--steps", "600", "--eval-every", "50", "--data", play]
+        flags = [*TINY, "--steps", "200", "--eval-every", "20", "--data", play]
         script = [sys.executable, "-m", "experiments.language_model", *flags]
         return [*script, "--run-dir", str(tmp_path / name)]
 
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    environment = os.environ | {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",  # compiling takes most of the time
+    }
     subprocess.run(command("whole"), cwd=ROOT, env=environment, check=True)
     process = subprocess.Popen(command("killed"), cwd=ROOT, env=environment)
-    deadline = time.monotonic() + 120
-    while not (tmp_path / "killed" / "checkpoints" / "100").exists():
+    deadline = time.monotonic() + 300
+    while not (tmp_path / "killed" / "checkpoints" / "40").exists():
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     process.kill()
     process.wait()
-    assert len(read_metrics(tmp_path / "killed")) < 612
+    assert len(read_metrics(tmp_path / "killed")) < 210  # steps and reports
     subprocess.run(command("killed"), cwd=ROOT, env=environment, check=True)
     for name in ("metrics.jsonl", "samples.txt"):
         a, b = ((tmp_path / run / name).read_bytes() for run in ("whole", "killed"))
