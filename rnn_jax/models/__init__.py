@@ -34,6 +34,7 @@ from rnn_jax.models.listen_attend_spell import SpellerState as SpellerState
 from rnn_jax.models.listen_attend_spell_config import (
     ListenAttendSpellConfig as ListenAttendSpellConfig,
 )
+from rnn_jax.models.plane import PlaneClassifier as PlaneClassifier
 from rnn_jax.models.pooling import Pooling as Pooling
 from rnn_jax.models.pure import Pure as Pure
 from rnn_jax.models.pure import PureStep as PureStep

@@ -8,6 +8,7 @@ from rnn_jax.plots.alignment import plot_alignment as plot_alignment
 from rnn_jax.plots.alignment import save_alignments as save_alignments
 from rnn_jax.plots.gates import plot_gates as plot_gates
 from rnn_jax.plots.gates import plot_saturation as plot_saturation
+from rnn_jax.plots.images import plot_predictions as plot_predictions
 from rnn_jax.plots.norms import plot_gradient_norms as plot_gradient_norms
 from rnn_jax.plots.norms import plot_jacobian_norms as plot_jacobian_norms
 from rnn_jax.plots.norms import plot_lyapunov as plot_lyapunov

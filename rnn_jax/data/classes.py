@@ -1,0 +1,80 @@
+"""What is common to data with a class for each example: floors, and answers in order."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from rnn_jax.data.buckets import PairBatches
+from rnn_jax.data.errors import extra
+
+
+def answers(ask: Callable[..., Any], batches: PairBatches) -> np.ndarray:
+    """What a function says of every example, in the order of the data.
+
+    Args:
+        ask: gives an array (B, ...) of a batch's sources and their lengths.
+        batches: none of whose examples were left out.
+
+    Returns:
+        (N, ...).
+
+    Example:
+        >>> rows = [[1, 2, 3], [4], [5, 6]]
+        >>> batches = PairBatches(rows, [[0]] * 3, batch_size=2)
+        >>> answers(lambda rows, lengths: rows.sum(1), batches)
+        array([ 6,  4, 11])
+    """
+    parts = [
+        (batch.indices, np.asarray(ask(batch.source, batch.source_lengths)))
+        for batch in batches.in_order()
+    ]
+    places = np.concatenate([indices for indices, _ in parts])
+    found = np.concatenate([array for _, array in parts])
+    return found[np.argsort(places, kind="stable")][(places < 0).sum() :]
+
+
+def frequency_nats(seen: np.ndarray, labels: np.ndarray) -> float:
+    """Cross entropy of labels under how often each class has been seen, plus one each.
+
+    Example:
+        >>> round(frequency_nats(np.array([0, 0, 1, 1]), np.array([1, 0])), 3)  # ln 2
+        0.693
+    """
+    counts = np.bincount(seen, minlength=max(seen.max(), labels.max()) + 1) + 1
+    return float(-np.log(counts / counts.sum())[labels].mean())
+
+
+def most_frequent(labels: np.ndarray) -> float:
+    """The share of the most frequent class: what is right if one always says the same.
+
+    Example:
+        >>> most_frequent(np.array([2, 2, 0, 1]))
+        0.5
+    """
+    return float(np.bincount(labels).max() / len(labels))
+
+
+def naive_bayes(texts: Sequence[str], labels: np.ndarray, others: Sequence[str]) -> np.ndarray:
+    """The classes that multinomial naive Bayes gives other texts: a bag of words, no order.
+
+        argmax_c  log n_c / N + sum_words log (n_{c,word} + 1) / (n_c + V)
+
+    Args:
+        texts: to learn from, words between white space.
+        labels: their classes (N,).
+        others: to classify; words that were never seen say nothing.
+
+    Raises:
+        InputError: if scikit-learn is not installed.
+
+    Example:
+        >>> naive_bayes(["good fun", "bad , dull"], np.array([1, 0]), ["so good", "dull"])
+        array([1, 0])
+    """
+    with extra("naive Bayes", "scikit-learn"):
+        from sklearn.feature_extraction.text import CountVectorizer
+        from sklearn.naive_bayes import MultinomialNB
+    counter = CountVectorizer(token_pattern=r"\S+")
+    found = MultinomialNB().fit(counter.fit_transform(texts), labels)
+    return np.asarray(found.predict(counter.transform(others)))
