@@ -6,10 +6,9 @@
 Forward passes of one row and of eight, states small (GRU, H = 4 and 16) and units that do not meet
 (ParaGRU and MinGRU, H = 64). For each length: time in units of ``drivers.scan``'s (median of paired
 ratios, quartiles), largest error against it, iterations, and the least length from which a
-contender is faster. A table goes to standard output; report.md, results.json and picture.png go to
-``--out``. A CPU of few cores has no use for the parallelism: what it shows is the work. Parameters
-are drawn, not trained. ``--clock processor`` counts the processor time of this process: pinned to
-one core (``taskset -c 1``), that is the time that it would take if nothing else ran there.
+contender is faster. report.md, results.json and picture.png go to ``--out``. A CPU of few cores
+has no use for the parallelism: what it shows is the work. Parameters are drawn, not trained.
+``--clock processor`` counts this process's own time, other processes or not.
 """
 
 import sys
@@ -17,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -61,15 +61,14 @@ class Config:
     smoke: bool = False  # one short sequence: shows that it runs
 
 
+TINY: dict[str, Any] = {"cells": ("gru4",), "steps": (8,), "batch_sizes": (1,), "rounds": 3}
 CLOCKS = {"wall": time.perf_counter, "processor": time.process_time}
 ASSOCIATIVE: dict[str, dict[str, Any]] = {
     "associative": {},
     "associative, one level": {"chunk": 1},
 }
-PUBLISHED = (
-    "Published, for comparison (Lim et al. 2024, DEER, on a V100, GRU with a small state, B=16, "
-    "T=10000): 0.226 s by a loop, 3.3 ms in parallel over time, 68 times as fast."
-)
+PUBLISHED = """Published, for comparison (Lim et al. 2024, DEER; V100, GRU of a small state, B=16,
+T=10000): 0.226 s by a loop, 3.3 ms in parallel over time, 68 times as fast."""
 
 
 class Line(NamedTuple):
@@ -91,10 +90,7 @@ class Line(NamedTuple):
 
 def benchmark(config: Config) -> None:
     """Times drivers that are parallel over time against the loop over it."""
-    if config.smoke:
-        config = replace(
-            config, cells=("gru4",), steps=(8,), long_steps=(), batch_sizes=(1,), rounds=3
-        )
+    config = replace(config, **TINY) if config.smoke else config
     if not config.cells or min(config.steps, default=0) < 1:
         raise InputError("--steps and --cells: name at least one each, steps of at least 1")
     try:
@@ -102,22 +98,25 @@ def benchmark(config: Config) -> None:
     except OSError as error:
         raise InputError(f"--out: cannot write to {config.out}: {error.strerror}") from None
     environment = harness.environment()
-    lines = [
-        line
-        for name in config.cells
-        for batch_size in config.batch_sizes
-        for num_steps in config.steps + config.long_steps * cells.is_affine(CELLS[name])
-        for line in contest(config, name, batch_size, num_steps)
-    ]
-    environment |= {"load_after": harness.load()}
-    command = f"python -m benchmarks.parallel_in_time {' '.join(sys.argv[1:])}".strip()
-    told = f"`{command}`\n\n{describe(environment)} Time: {config.clock} clock."
-    text = f"{told}\n\n{PUBLISHED}\n\n{table(lines)}\n{crossovers(lines)}"
+    lines: list[Line] = []
+    for name in config.cells:
+        steps = config.steps + config.long_steps * cells.is_affine(CELLS[name])
+        for sizes in product(config.batch_sizes, steps):
+            lines += contest(config, name, *sizes)
+            environment |= {"load_after": harness.load()}
+            text = write(config, environment, lines)  # a run that is stopped keeps what it has
     print(text)
+    draw(config.out / "picture.png", lines)
+
+
+def write(config: Config, environment: dict[str, Any], lines: list[Line]) -> str:
+    command = f"python -m benchmarks.parallel_in_time {' '.join(sys.argv[1:])}".strip()
+    about = f"{describe(environment)} Time: {config.clock} clock."
+    text = f"`{command}`\n\n{about}\n\n{PUBLISHED}\n\n{table(lines)}\n{crossovers(lines)}"
     (config.out / "report.md").write_text(text)
     document = {"config": asdict(config), "environment": environment, "lines": lines}
     report.write_json(config.out / "results.json", document)
-    draw(config.out / "picture.png", lines)
+    return text
 
 
 def contest(config: Config, name: str, batch_size: int, num_steps: int) -> list[Line]:
@@ -220,28 +219,28 @@ def crossovers(lines: list[Line]) -> str:
 
 def draw(path: Path, lines: list[Line]) -> None:
     """Time in units of scan's against T, a row of panels for each batch size."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator
 
     kinds = list(dict.fromkeys(line.cell for line in lines))
     batches = list(dict.fromkeys(line.batch_size for line in lines))
     names, seen = list(dict.fromkeys(line.name for line in lines)), {}
     figure = Figure((3 * len(kinds) + 2, 2.7 * len(batches) + 0.4), layout="constrained")
-    FigureCanvasAgg(figure)
     grid = figure.subplots(len(batches), len(kinds), squeeze=False, sharey=True)
     for batch_size, panels in zip(batches, grid, strict=True):
         for kind, axes in zip(kinds, panels, strict=True):
             own = [line for line in lines if (line.cell, line.batch_size) == (kind, batch_size)]
-            for name in dict.fromkeys(line.name for line in own):
+            seen[BASELINE] = axes.axhline(1, color="black", linestyle="--")
+            for name in dict.fromkeys(line.name for line in own if line.name != BASELINE):
                 points = [(x.num_steps, x.to_scan.median) for x in own if x.name == name]
-                color = "black" if name == BASELINE else f"C{names.index(name)}"
-                style = "--" if name == BASELINE else "o-"
-                (seen[name],) = axes.loglog(*np.array(points).T, style, color=color, ms=4)
-            axes.set_title(f"{kind}, B={batch_size}", fontsize=9)
-            axes.set(xlabel="T")
-            axes.grid(alpha=0.3)
+                color = f"C{names.index(name)}"
+                (seen[name],) = axes.loglog(*np.array(points).T, "o-", color=color, ms=4)
+            axes.set(title=f"{kind}, B={batch_size}", xlabel="T")
+            axes.grid(alpha=0.3, which="both")
+            axes.yaxis.set(minor_locator=LogLocator(subs=(2, 5)), minor_formatter="{x:g}")
+            axes.yaxis.set(major_formatter="{x:g}")
         panels[0].set(ylabel="time / scan")
-    figure.legend(list(seen.values()), list(seen), loc="outside right upper", fontsize=8)
+    figure.legend(list(seen.values()), list(seen), loc="outside right center", fontsize=8)
     figure.suptitle("In parallel over time, below the dashed line is faster than scan", fontsize=9)
     figure.savefig(path, dpi=100)
 

@@ -1,6 +1,9 @@
 """Drivers: a cell over time. All have the same head and tail."""
 
 from rnn_jax.drivers.associative import associative as associative
+from rnn_jax.drivers.auto import Choice as Choice
+from rnn_jax.drivers.auto import auto as auto
+from rnn_jax.drivers.auto import explain as explain
 from rnn_jax.drivers.fused import fused as fused
 from rnn_jax.drivers.newton import newton as newton
 from rnn_jax.drivers.newton import newton_info as newton_info

@@ -149,14 +149,18 @@ def states_from_zero(
     return unfold(states)[:num_steps]
 
 
-def choose_chunk(num_steps: int) -> int:
+def choose_chunk(num_steps: int, platform: str | None = None) -> int:
     """On a CPU T / 4 steps up to CHUNK, or fewer if that divides T, to pad nothing; else 1.
 
+    Args:
+        num_steps: T.
+        platform: "cpu", "gpu" or "tpu"; None for ``jax.default_backend()``.
+
     Example:
-        >>> choose_chunk(10), choose_chunk(64), choose_chunk(1000), choose_chunk(1009)
-        (1, 16, 125, 128)
+        >>> [choose_chunk(num_steps, "cpu") for num_steps in (10, 64, 1000, 1009)]
+        [1, 16, 125, 128]
     """
-    if num_steps < SHORTEST or jax.default_backend() != "cpu":
+    if num_steps < SHORTEST or (platform or jax.default_backend()) != "cpu":
         return 1
     most = min(CHUNK, num_steps // 4)
     sizes = (size for size in range(most, most // 2, -1) if num_steps % size == 0)

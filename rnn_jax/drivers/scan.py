@@ -26,6 +26,7 @@ def scan(
     unroll: int | None = None,
     remat: Literal["step", "sqrt"] | int | None = None,
     gradient: Literal["deferred", "autodiff"] = "deferred",
+    chunk: int | None = None,
 ) -> tuple[State, jax.Array]:
     """Run a cell over a sequence.
 
@@ -54,12 +55,15 @@ def scan(
             right-padded rows this is the backward half of a bidirectional network: nothing is
             flipped.
         key: Draws the noise of stochastic cells (zoneout, dropout); None for evaluation.
-        unroll: Steps laid out in one iteration of the loop; None chooses.
+        unroll: Steps laid out in one iteration of the loop; None chooses, by the platform
+            (``jax.default_backend()``) where the gradient is deferred.
         remat: What the backward pass recomputes instead of storing: "step" (stores one state for
             each step), "sqrt" or a number of steps (stores one state for each such chunk). It
             implies ``gradient="autodiff"``. None for the driver's own choice.
         gradient: "deferred" (where the cell is gated) or "autodiff", plain differentiation of the
             loop.
+        chunk: Steps whose gates the deferred gradient recomputes with one product; None chooses,
+            by the platform. More take more memory.
 
     Returns:
         The final state, leaves (*B, ...), and the outputs (T, *B, O).
@@ -80,19 +84,20 @@ def scan(
     """
     plan = prepare(cell, params, xs, state, lengths=lengths, mask=mask, reset=reset, key=key)
     num_steps = plan.inputs.xs.shape[0]
-    _check_choices(unroll, remat, gradient)
+    _check_choices(unroll, remat, gradient, chunk)
     if remat is not None:
         final, states = _run_remat(cell, plan, _chunk_size(remat, num_steps), reverse, unroll or 1)
     elif gradient == "deferred" and supports_deferred(cell, plan.state):
-        final, states = run_deferred(cell, plan, reverse, unroll)
+        final, states = run_deferred(cell, plan, reverse, unroll, chunk)
     else:
         final, states = _run_plain(cell, plan, reverse, unroll or 1)
     return final, finish(cell, plan, states)
 
 
-def _check_choices(unroll: int | None, remat: Any, gradient: str) -> None:
-    if unroll is not None and (not isinstance(unroll, int) or unroll < 1):
-        raise ValueError(f"unroll must be a whole number >= 1 or None, got {unroll!r}.")
+def _check_choices(unroll: int | None, remat: Any, gradient: str, chunk: int | None) -> None:
+    for name, number in (("unroll", unroll), ("chunk", chunk)):
+        if number is not None and (not isinstance(number, int) or number < 1):
+            raise ValueError(f"{name} must be a whole number >= 1 or None, got {number!r}.")
     if gradient not in ("deferred", "autodiff"):
         raise ValueError(f'gradient must be "deferred" or "autodiff", got {gradient!r}.')
     is_size = isinstance(remat, int) and not isinstance(remat, bool) and remat >= 1

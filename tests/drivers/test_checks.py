@@ -122,7 +122,8 @@ def test_forward_mode_needs_autodiff_and_the_docstring_says_so():
 
 @pytest.mark.parametrize("num_steps", [1, 3, 7, 8, 9, 16, 17, 31, 128])
 def test_chunks_cover_any_length(num_steps):
-    chunk = deferred._chunk_size(num_steps)
+    chunk, unroll = deferred.choose_loop(num_steps, "cpu")
+    assert 1 <= unroll <= chunk
     assert 1 <= chunk <= min(num_steps, deferred.CHUNK)
     assert num_steps <= deferred.CHUNK or chunk > deferred.CHUNK // 2
 
