@@ -1,5 +1,8 @@
 """Seeing inside: how gradients and perturbations travel through time, and what the gates do."""
 
+from rnn_jax.analysis.automata import Automaton as Automaton
+from rnn_jax.analysis.automata import extract_automaton as extract_automaton
+from rnn_jax.analysis.automata import minimise as minimise
 from rnn_jax.analysis.gates import Saturation as Saturation
 from rnn_jax.analysis.gates import gate_activations as gate_activations
 from rnn_jax.analysis.gates import saturation as saturation

@@ -5,6 +5,8 @@ from rnn_jax.data import batch as batch
 from rnn_jax.data import buckets as buckets
 from rnn_jax.data import corpora as corpora
 from rnn_jax.data import feed as feed
+from rnn_jax.data import languages as languages
+from rnn_jax.data import memory_tasks as memory_tasks
 from rnn_jax.data import ngram as ngram
 from rnn_jax.data import pairs as pairs
 from rnn_jax.data import speech as speech

@@ -6,6 +6,7 @@ know them, so nothing has to be closed; ``figure.savefig(path)`` writes one to a
 
 from rnn_jax.plots.alignment import plot_alignment as plot_alignment
 from rnn_jax.plots.alignment import save_alignments as save_alignments
+from rnn_jax.plots.automaton import plot_automaton as plot_automaton
 from rnn_jax.plots.gates import plot_gates as plot_gates
 from rnn_jax.plots.gates import plot_saturation as plot_saturation
 from rnn_jax.plots.images import plot_predictions as plot_predictions
