@@ -199,7 +199,7 @@ def describe(config: Config, environment: dict[str, Any], rows: list[Row]) -> st
         "",
         "Cycles in all: XLA's estimates, and for the kernels bundles times steps, waits left out. "
         f"A step of the forward kernel moves {batch * size * 22 / 2**20:.1f} MiB, one of the "
-        f"backward kernel {batch * size * 32 / 2**20:.1f}; the memory moves in a cycle ({rates} "
+        f"backward kernel {batch * size * 34 / 2**20:.1f}; the memory moves in a cycle ({rates} "
         "bytes) while the units work.",
     ]
     return "\n".join(lines)

@@ -30,4 +30,4 @@ def test_table_compares_with_the_peer():
     ]
     text = fused_kernel.describe(config, {"versions": {"jax": "1"}, "commit": "c"}, rows)
     assert "| v5e | drivers.fused | 1 | 8.0 | 9 | 10.0 | 0.25 | 90 |" in text
-    assert "moves 1.4 MiB, one of the backward kernel 2.0" in text  # 22 and 32 bytes of each unit
+    assert "moves 1.4 MiB, one of the backward kernel 2.1" in text  # 22 and 34 bytes of each unit
