@@ -11,6 +11,7 @@ report.md, results.json and picture.png go to ``--out``.
 """
 
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -43,6 +44,7 @@ class Config:
     input_size: cli.Count = 16  # D
     hidden_size: cli.Count = 32  # H
     rounds: cli.Count = 7  # measurements of each
+    clock: Literal["wall", "processor"] = "wall"  # processor: of this process, all its threads
     seed: cli.Natural = 0
     smoke: bool = False  # tiny sizes, in seconds
 
@@ -74,21 +76,21 @@ def benchmark(config: Config) -> None:
     dense = {"elman": cells.Elman, "gru": cells.GRU, "lstm": cells.LSTM}[config.dense]
     sizes = {"input_size": config.input_size, "hidden_size": config.hidden_size}
     environment = harness.environment()
-    points = [
-        point
-        for cell, methods in (
-            (dense(**sizes), ("full", "snap1", "uoro")),
-            (cells.MinGRU(**sizes), ("full", "diagonal", "uoro")),
-        )
-        for num_steps in config.lengths
-        for point in measure(config, cell, methods, num_steps)
-    ]
     title = f"B={config.batch_size} D={config.input_size} H={config.hidden_size}, float32"
-    document = {"config": asdict(config), "environment": environment, "points": points}
-    text = f"{title}\n\n{describe(environment)}\n\n{table(points)}"
+    title += f", {config.clock} clock"
+    points: list[Point] = []
+    for cell, methods in (
+        (dense(**sizes), ("full", "snap1", "uoro")),
+        (cells.MinGRU(**sizes), ("full", "diagonal", "uoro")),
+    ):
+        for num_steps in config.lengths:
+            points += measure(config, cell, methods, num_steps)
+            # A run that is stopped keeps what it has.
+            text = f"{title}\n\n{describe(environment)}\n\n{table(points)}"
+            document = {"config": asdict(config), "environment": environment, "points": points}
+            (config.out / "report.md").write_text(text)
+            report.write_json(config.out / "results.json", document)
     print(text)
-    (config.out / "report.md").write_text(text)
-    report.write_json(config.out / "results.json", document)
     draw(config.out / "picture.png", points, title)
 
 
@@ -108,7 +110,8 @@ def measure(config: Config, cell: Any, methods: tuple[str, ...], num_steps: int)
     wrong = {n: e for n, e in errors.items() if "snap1" not in n and "uoro" not in n and e > 1e-3}
     if wrong:
         raise RuntimeError(f"these are exact, and off: {wrong}")
-    times = harness.measure(programs, BASELINE, config.rounds)
+    clock = {"wall": time.perf_counter, "processor": time.process_time}[config.clock]
+    times = harness.measure(programs, BASELINE, config.rounds, clock=clock)
     return [
         Point(
             type(cell).__name__,
@@ -170,7 +173,8 @@ def table(points: list[Point]) -> str:
         lines += [f"### {title}", "", f"| cell | way | {' | '.join(f'T={t}' for t in lengths)} |"]
         lines.append("| --- | --- |" + " ---: |" * len(lengths))
         for cell, name in dict.fromkeys((p.cell, p.name) for p in points):
-            values = " | ".join(write(by_place[cell, name, t]) for t in lengths)
+            places = ((cell, name, t) for t in lengths)
+            values = " | ".join(write(by_place[p]) if p in by_place else "-" for p in places)
             lines.append(f"| {cell} | {name} | {values} |")
         lines.append("")
     return "\n".join(lines)

@@ -41,9 +41,9 @@ def associative(
     Padding is the step (1, 0), a reset at t the step (0, a_t * start + b_t) with a flag that
     selects b' where steps combine, so that no NaN comes across by 0 * NaN, and the state to begin
     with is folded into the first step. The gradient is one more such scan, from the last step to
-    the first; of the forward pass only a and the states
-    are kept. It does a few times the work of ``scan``, so it pays where that has time to
-    spare: long sequences and small batches on a GPU or TPU; on a CPU ``scan`` is faster.
+    the first; of the forward pass only a and the states are kept. It does a few times the work of
+    ``scan``, so it pays where that has time to spare: long sequences and small batches on a GPU or
+    TPU; on a CPU ``scan`` is faster.
 
     The arguments up to ``key`` and the results are those of ``scan``. Only a state in bfloat16
     shows a difference: it is rounded once here, and at every step there.
