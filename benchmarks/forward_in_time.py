@@ -201,7 +201,9 @@ def draw(path: Path, points: list[Point], title: str) -> None:
         for axes, quantity in zip(panels, ("temporary memory, KiB", "time, ms"), strict=True):
             axes.set(title=f"{kind}: {quantity}", xlabel="T")
             axes.grid(alpha=0.3)
-        panels[0].legend(fontsize=7)
+            axes.set_xticks(sorted({p.num_steps for p in points}))
+            axes.xaxis.set(major_formatter="{x:g}", minor_formatter="")
+        panels[1].legend(fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.suptitle(f"One gradient over T steps; {title}", fontsize=9)
     figure.savefig(path, dpi=90)
 
