@@ -5,7 +5,7 @@
 
 Three networks of ReLUs are exact by hand, on 10,000 strings each: a parity machine, a serial adder
 and a counter of a^n b^n. Beside them a tanh network learns a language; its states are clustered,
-and the automaton that they make is drawn in automaton.png. EXPECTED
+and the automaton that they make is drawn in automaton.png. Takes 45 s of one CPU core.
 """
 
 import sys

@@ -9,6 +9,7 @@ from rnn_jax.data import languages as languages
 from rnn_jax.data import memory_tasks as memory_tasks
 from rnn_jax.data import ngram as ngram
 from rnn_jax.data import pairs as pairs
+from rnn_jax.data import series as series
 from rnn_jax.data import speech as speech
 from rnn_jax.data import speech_files as speech_files
 from rnn_jax.data import speech_fsdd as speech_fsdd
@@ -22,3 +23,4 @@ from rnn_jax.data import tfds_text as tfds_text
 from rnn_jax.data import translation as translation
 from rnn_jax.data import vocabulary as vocabulary
 from rnn_jax.data.errors import InputError as InputError
+from rnn_jax.data import windows as windows
