@@ -5,7 +5,7 @@
     python -m experiments.forecasting --preset etth1 --data ETTh1.csv
 
 Columns that are no target are read too. Scores are of standardised values; beside the network are
-the last season, a linear map of the window and an echo state network. Takes a minute of one CPU core.
+the last season, a linear map and an echo state network. Takes a minute of one CPU core.
 """
 
 import sys

@@ -64,6 +64,22 @@ def test_what_is_not_there(tmp_path, monkeypatch):
         series.load_series("co2")
 
 
+def test_the_files_of_statsmodels_are_read_without_it(tmp_path, monkeypatch):
+    for name, text in (
+        ("co2", "date,co2\n19580329,316.1\n19580405,317.3\n"),
+        ("sunspots", "YEAR,A\n1,2"),
+    ):
+        folder = tmp_path / "statsmodels" / "datasets" / name
+        folder.mkdir(parents=True)
+        (folder / f"{name}.csv").write_text(text)
+    (tmp_path / "statsmodels" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    found = series.load_series("co2")
+    assert found.names == ("co2",) and found.times[1].isoformat() == "1958-04-05T00:00:00"
+    assert found.calendar().shape == (2, 2)  # the day of the year: a step is a week
+    assert series.load_series("sunspots").values.tolist() == [[2]]
+
+
 def test_parts_are_standardised_by_the_first_alone():
     values = np.arange(40.0).reshape(20, 2) ** 1.5
     source = series.Series(("a", "b"), values)
