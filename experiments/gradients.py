@@ -120,7 +120,7 @@ def draw(config: Config, found: Mapping[str, Mapping[str, Any]], ways: Mapping[s
         panels[3].plot(*way.T, "o-", markersize=3, linewidth=0.9, label=name)
     panels[3].set(title="gradient descent beside a cliff: log loss of one tanh unit")
     panels[3].set(xlabel="w_h", ylabel="b", xlim=(0.9, 1.9), ylim=(-0.35, 0.35))
-    for axes, corner in zip(panels, ("upper left", "upper right", "upper right", "lower left")):
+    for axes, corner in zip(panels, ("lower left", "upper right", "upper right", "lower left")):
         finish_axes(axes)
         axes.legend(frameon=False, fontsize="x-small", loc=corner)
     return figure
