@@ -1,9 +1,13 @@
 """Images as sequences: by rows, by pixels, by pixels in a fixed disorder, or as planes.
 
-python -m experiments.image_rows                          # train; the same again resumes
-python -m experiments.image_rows evaluate
-python -m experiments.image_rows --preset grid            # a network in four directions
-python -m experiments.image_rows --preset mnist --data FOLDER
+    python -m experiments.image_rows                          # train; the same again resumes
+    python -m experiments.image_rows evaluate
+    python -m experiments.image_rows --preset grid            # a network in four directions
+    python -m experiments.image_rows --preset mnist --data FOLDER
+
+The first takes 40 CPU seconds and reads 89 % of scikit-learn's last 359 digits, in hands never seen
+(always the same 10 %), the grid 80 seconds and 92 %. On the 10,000 test digits of MNIST, the first
+8,000 to learn from, the last takes 100 CPU seconds and reads 97.9 % of the other 2,000.
 """
 
 import sys
@@ -12,7 +16,6 @@ from functools import partial
 from typing import Any, Literal
 
 import jax
-import numpy as np
 from flax import nnx
 
 from rnn_jax import cells, layers, losses, models, plots
@@ -72,9 +75,6 @@ PRESETS = {
     "mnist": Config(batch_size=64, steps=10 * 119, eval_every=119),  # ten epochs of 7,600 images
     "mnist-grid": Config(order="grid", hidden_size=24, patch=4, batch_size=64, steps=10 * 119,
                          eval_every=119, learning_rate=1e-2),
-    # Le et al. 2015, arXiv:1504.00941: identity at first, no gates; theirs took 10^6 updates
-    "irnn": Config(order="permuted", cell="irnn", hidden_size=100, batch_size=16, optimizer="sgd",
-                   learning_rate=1e-3, schedule="constant", steps=100_000, eval_every=5000),
 }  # fmt: skip
 
 
@@ -101,30 +101,28 @@ def probabilities(pure: Any, params: Any, rows: Any, _: Any) -> jax.Array:
     return jax.nn.softmax(pure(params)(rows))
 
 
-def look(pure: Any, params: Any, batches: Any, part: images.Images, path: Any) -> str:
-    """What is right of a part in words, and a picture of it, misread images first."""
+def look(pure: Any, params: Any, batches: Any, part: images.Images, path: Any) -> Any:
+    """How a part is read, in words and in nats; a picture of it, misread images first."""
     chances = classes.answers(partial(probabilities, pure, params), batches)
-    right, floor = np.mean(chances.argmax(1) == part.labels), classes.most_frequent(part.labels)
-    said = f"{right:.2%} of {len(part.labels)} right (always the same: {floor:.1%})"
+    said, nats = classes.measured(chances, part.labels)
     plots.plot_predictions(part.images, part.labels, chances, title=said).savefig(path)
-    return said
+    return f"{said} (always the same: {classes.most_frequent(part.labels):.1%})", nats
 
 
 def train(config: Config) -> int:
     """Trains a classifier of images; the same command again resumes."""
     corpus = images.load_images(config.data)
-    batches, held_out = (batched(config, part) for part in (corpus.train, corpus.validation))
+    held_out = corpus.validation
+    batches, check = batched(config, corpus.train), batched(config, held_out)
     pure, params = build(config, batches, corpus)
-    nats = jax.jit(lambda params, batch: loss(pure, params, (), batch)[0])
-    floor = classes.frequency_nats(corpus.train.labels, corpus.validation.labels)
+    floor = classes.frequency_nats(corpus.train.labels, held_out.labels)
 
     with training.Run(config, corpus.digest) as run:
         print(corpus, f"{batches.batches_per_epoch} batches an epoch", sep=", ")
 
         def report(params: Any, done: int) -> training.Report:
-            mean = losses.merge(*(nats(params, rows) for rows in held_out.in_order())).mean.item()
-            said = look(pure, params, held_out, corpus.validation, run.path / "images.png")
-            return training.Report(f"--- step {done}, held out {mean:.3f} nats, {said}", mean)
+            said, nats = look(pure, params, check, held_out, run.path / "images.png")
+            return training.Report(f"--- step {done}, held out {said}", nats)
 
         return training.fit(
             config, run, partial(loss, pure), params, batches.batch, report, unit="image",
@@ -140,7 +138,8 @@ def evaluate(options: cli.Saved) -> None:
     batches = batched(config, corpus.test)
     pure, params = build(config, batches, corpus)
     params = training.restore_params(run, config, params)
-    print("test:", look(pure, params, batches, corpus.test, run.directory / "test.png"))
+    said, _ = look(pure, params, batches, corpus.test, run.directory / "test.png")
+    print("test:", said)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,26 @@ def answers(ask: Callable[..., Any], batches: PairBatches) -> np.ndarray:
     return found[np.argsort(places, kind="stable")][(places < 0).sum() :]
 
 
+def measured(chances: np.ndarray, labels: np.ndarray) -> tuple[str, float]:
+    """How many classes are right, in words, and the cross entropy.
+
+    Args:
+        chances: probabilities (N, C).
+        labels: right classes (N,).
+
+    Returns:
+        For a person, and nats per example.
+
+    Example:
+        >>> said, nats = measured(np.array([[0.5, 0.5], [0.2, 0.8]]), np.array([0, 0]))
+        >>> said, round(nats, 3)
+        ('1.151 nats, 50.00% of 2 right', 1.151)
+    """
+    nats = -np.log(np.maximum(chances[np.arange(len(labels)), labels], 1e-30)).mean()
+    right = np.mean(chances.argmax(1) == labels)
+    return f"{nats:.3f} nats, {right:.2%} of {len(labels)} right", float(nats)
+
+
 def frequency_nats(seen: np.ndarray, labels: np.ndarray) -> float:
     """Cross entropy of labels under how often each class has been seen, plus one each.
 

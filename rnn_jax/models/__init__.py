@@ -55,7 +55,9 @@ from rnn_jax.models.speech_search import recognise as recognise
 from rnn_jax.models.speech_search import recognise_all as recognise_all
 from rnn_jax.models.tagger import Tagger as Tagger
 from rnn_jax.models.tagger import TaggerConfig as TaggerConfig
+from rnn_jax.models.text_classifier import TextClassifier as TextClassifier
 from rnn_jax.models.transducer import Transducer as Transducer
 from rnn_jax.models.transducer import TransducerConfig as TransducerConfig
 from rnn_jax.models.video_classifier import VideoClassifier as VideoClassifier
 from rnn_jax.models.video_classifier import VideoClassifierConfig as VideoClassifierConfig
+from rnn_jax.models.word_tagger import WordTagger as WordTagger

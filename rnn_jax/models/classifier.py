@@ -11,6 +11,7 @@ from rnn_jax.losses.sums import check_probability
 from rnn_jax.models.checks import check_rates
 from rnn_jax.models.pooling import Kind, Pooling, check_pooling
 from rnn_jax.models.reader import Reader, ReaderConfig
+from rnn_jax.ops import length_mask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +84,21 @@ class Classifier(nnx.Module):
         """Logits (B, C) of tokens (B, T) or features (B, T, D)."""
         ys = self.reader(inputs, lengths=lengths, key=key)
         return self.output(self.pooling(ys, lengths))
+
+    def weights(self, inputs: jax.Array, *, lengths: jax.Array | None = None) -> jax.Array:
+        """Attention (B, T) over the steps of each row: which of them decide; 0 on padding.
+
+        Raises:
+            ValueError: If the pooling is not "attention".
+        """
+        if self.config.pooling != "attention":
+            raise ValueError(
+                f'weights are those of pooling="attention", but this model has '
+                f"pooling={self.config.pooling!r}."
+            )
+        ys = self.reader(inputs, lengths=lengths)
+        lengths = jnp.full(ys.shape[0], ys.shape[1]) if lengths is None else jnp.asarray(lengths)
+        return self.pooling.weights(ys, length_mask(lengths, ys.shape[1]).T)
 
     def loss(
         self,
