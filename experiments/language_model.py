@@ -227,7 +227,8 @@ def evaluate(options: Evaluation) -> None:
 def sample(options: Prompt) -> None:
     """Continues a text with the best model of a run; ln p of each sample is said beside it."""
     _, _, vocabulary, pure, params = reload(options)
-    prime = sys.stdin.read() if options.prime == "-" else options.prime
+    with refusing("prime: "):
+        prime = sys.stdin.read() if options.prime == "-" else options.prime
     if unknown := vocabulary.unknown(prime):
         raise InputError(f"prime: unknown to this run's vocabulary: {' '.join(unknown[:8])}")
     read, key = vocabulary.encode(prime), jax.random.key(options.seed)

@@ -6,7 +6,7 @@
     python -m experiments.speech --preset fsdd --data FOLDER  # isolated digits
     python -m experiments.speech --preset strings-ctc --data strings:FOLDER
 
-Measured, in 4 and 7 CPU minutes: fsdd 99.0 % of the official test right, strings-ctc 99.2 %.
+Measured, in 5, 4, 7 CPU minutes: word errors 5.7 % (the first); fsdd 99.0 %, strings-ctc 99.2 %.
 """
 
 import sys
@@ -171,11 +171,10 @@ def train(config: Config) -> int:
         _ = config.augment
         more = perturbed(corpus.train, config.copies, speed=config.speed_change, seed=config.seed)
         pure, params = models.take_apart(config.make_model(labels))
+    batches = batched(config, labels, more)
+    held_out = batched(config, labels, validation, like=batches)
     with training.Run(config, corpus.digest) as run:
-        print(corpus, *corpus.notes, sep="\n")
-        batches = batched(config, labels, more)
-        held_out = batched(config, labels, validation, like=batches)
-        print(batches)
+        print(corpus, *corpus.notes, batches, sep="\n")
         labels.save(run.path)
         nats = jax.jit(lambda params, some: loss(pure, config, params, (), (some, 0))[0])
 
@@ -183,8 +182,8 @@ def train(config: Config) -> int:
             mean = losses.merge(*(nats(params, some) for some in held_out.in_order())).mean.item()
             tokens = [b[0][1] for b in models.recognise_all(pure, params, held_out.in_order())]
             texts, said = validation.texts, [labels.decode(row) for row in tokens]
-            saved = config, labels, pure, params
-            draw(run.path / "alignment.png", saved, held_out.sources[0], tokens[0])
+            model = config, labels, pure, params
+            draw(run.path / "alignment.png", model, held_out.sources[0], tokens[0])
             text = f"--- step {done}, held out {mean:.3f} nats a label, {error_rates(texts, said)}"
             shown = [f"    {a} -> {b}" for a, b in zip(texts[:4], said)]
             return training.Report("\n".join([text, *shown]), mean)
@@ -233,17 +232,18 @@ def evaluate(options: Evaluate) -> None:
 def transcribe(options: Transcribe) -> None:
     """Writes what is said in recordings: file, score and text of each, best first."""
     config, labels, pure, params = saved = reload(options)
-    files = options.files or [line.strip() for line in sys.stdin if line.strip()]
+    with refusing("files: "):  # names that are not UTF-8
+        files = options.files or [line.strip() for line in sys.stdin if line.strip()]
     part, notes = read_recordings(files, config.sample_rate)
     print(*notes, sep="\n", end="\n" * bool(notes), file=sys.stderr)
     batches, beam = batched(config, labels, part), max(options.beam_size, options.num_best)
     found = models.recognise_all(pure, params, batches.in_order(), beam_size=beam)
-    for file, frames, best in zip(files, batches.sources, found):
+    for number, (file, frames, best) in enumerate(zip(files, batches.sources, found), 1):
         for score, tokens in best[: options.num_best]:
             print(f"{file}\t{score:.3f}\t{labels.decode(tokens)}")
         if options.pictures:
             options.pictures.mkdir(parents=True, exist_ok=True)
-            draw(options.pictures / f"{Path(file).stem}.png", saved, frames, best[0][1])
+            draw(options.pictures / f"{number}-{Path(file).stem}.png", saved, frames, best[0][1])
 
 
 if __name__ == "__main__":

@@ -78,7 +78,8 @@ def load_pairs(
         raise InputError("data: give both validation and test, or neither")
     if kind == "builtin":
         source, _, target = (name or "de-en").partition("-")
-        return translation.builtin_corpus(source, target, count or 20_000, seed=seed)
+        asked = 20_000 if count is None else count
+        return translation.builtin_corpus(source, target, asked, seed=seed)
     if kind == "tfds":
         return _tfds_pairs(name, form, count, data_dir)
     if validation is None or test is None:

@@ -18,7 +18,7 @@ def write_json(directory: str | Path, name: str, content: dict[str, object]) -> 
 def write_file(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{os.getpid()}")  # other processes may write it, too
     partial.write_bytes(content)
     os.replace(partial, path)
 

@@ -20,7 +20,11 @@ from rnn_jax.train.memory import keep_freed_memory
 # (the run directory holds another configuration) and DIVERGED other settings may help, after
 # STORAGE more space.
 DONE, BAD_INPUT, MISMATCH, DIVERGED, STORAGE, STUCK, INTERRUPTED, KILLED = 0, 2, 3, 4, 5, 6, 42, 130
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# A disk that is full, cannot be written any more, or fails.
+UNWRITABLE = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO, errno.ESTALE),
+)
 
 
 class Range(NamedTuple):
@@ -88,7 +92,8 @@ def main(
     Returns:
         The exit status: the command's or 0 if it returns None, 2 for bad input, 3 for a run of
         another configuration, 4 if it diverged, 5 if a checkpoint or another file could not be
-        written because the disk is full.
+        written, 42 if it was interrupted and saved, 130 if it was interrupted before it could. (A
+        watchdog ends the process with 6.)
 
     Example:
         >>> from dataclasses import dataclass
@@ -125,8 +130,8 @@ def main(
         status = MISMATCH if isinstance(error, MismatchError) else BAD_INPUT
     except FloatingPointError as error:
         message, status = str(error), DIVERGED
-    except OSError as error:  # a full disk, at a checkpoint or at any other file
-        if not isinstance(error, StorageError) and error.errno not in FULL:
+    except OSError as error:  # at a checkpoint or at any other file
+        if not isinstance(error, StorageError) and error.errno not in UNWRITABLE:
             raise
         message, status = str(error), STORAGE
     except KeyboardInterrupt:
@@ -198,11 +203,27 @@ def check_ranges(options: Any) -> None:
         >>> check_ranges(Config(dropout=1.5))
         Traceback (most recent call last):
         rnn_jax.data.errors.InputError: --dropout: 1.5 is not in 0..0.9
+        >>> @dataclass(frozen=True)
+        ... class Sizes:
+        ...     most: Count | None = None
+        ...     widths: tuple[Count, ...] = (1,)
+        >>> check_ranges(Sizes(most=None, widths=(4, 0)))
+        Traceback (most recent call last):
+        rnn_jax.data.errors.InputError: --widths: 0 is not in 1..inf
     """
     hints = typing.get_type_hints(type(options), include_extras=True)
     for field in dataclasses.fields(options):
-        value, flag = getattr(options, field.name), "--" + field.name.replace("_", "-")
-        what, number = ("length ", len(value)) if isinstance(value, str) else ("", value)
-        for note in getattr(hints[field.name], "__metadata__", ()):
-            if isinstance(note, Range) and not note.low <= number <= note.high:  # refuses nan too
-                raise InputError(f"{flag}: {what}{number} is not in {note.low:g}..{note.high:g}")
+        flag = "--" + field.name.replace("_", "-")
+        _check_range(flag, getattr(options, field.name), hints[field.name])
+
+
+def _check_range(flag: str, value: Any, hint: Any) -> None:
+    """Also of the members of a union, None apart, and of the elements of a tuple."""
+    what, number = ("length ", len(value)) if isinstance(value, str) else ("", value)
+    for note in getattr(hint, "__metadata__", ()):
+        if isinstance(note, Range) and not note.low <= number <= note.high:  # refuses nan too
+            raise InputError(f"{flag}: {what}{number} is not in {note.low:g}..{note.high:g}")
+    inner = [one for one in typing.get_args(hint) if hasattr(one, "__metadata__")]
+    for element in value if isinstance(value, tuple) else () if value is None else (value,):
+        for one in inner:
+            _check_range(flag, element, one)

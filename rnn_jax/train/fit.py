@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from math import inf
 from typing import Any
 
 import jax
@@ -196,7 +197,8 @@ def _counted(config: Settings, run: Run, done: int) -> dict[str, float]:
 
 def _begins(run: Run) -> bool:
     """Whether the held-out loss has just stopped falling for the first time."""
-    losses = [line["held_out_loss"] for line in read_metrics(run.path) if "held_out_loss" in line]
+    lines = [line for line in read_metrics(run.path) if "held_out_loss" in line]
+    losses = [inf if line["held_out_loss"] is None else line["held_out_loss"] for line in lines]
     falls = [not averaging.stopped_falling(losses[:n]) for n in range(1, len(losses) + 1)]
     return first_says(bool(falls) and all(falls[:-1]) and not falls[-1])
 

@@ -50,6 +50,21 @@ def join_hosts(
         jax.distributed.initialize(coordinator, num_hosts, host)
 
 
+def check_hosts(mode: str) -> None:
+    """Refuse a mode that several hosts cannot share.
+
+    Raises:
+        ValueError: For "none" and "pmap", where there are several.
+
+    Example:
+        >>> check_hosts("pmap")  # one host
+    """
+    if mode in ("none", "pmap") and (count := jax.process_count()) > 1:
+        raise ValueError(
+            f"parallel: {mode} is for one host, but {count} train together: give jit or shard_map"
+        )
+
+
 def first_device() -> jax.Device:
     """The first device of this host, for what needs but one.
 

@@ -21,6 +21,7 @@ from jax.sharding import PartitionSpec as P
 
 from rnn_jax.losses import Sum
 from rnn_jax.ops import vary_like
+from rnn_jax.train.hosts import check_hosts
 from rnn_jax.train.hosts import join_hosts as join_hosts
 from rnn_jax.train.state import TrainState, apply_gradient
 from rnn_jax.typing import Params, PyTree
@@ -157,10 +158,7 @@ def train_step(
     """
     if mode not in get_args(Mode):
         raise ValueError(f"mode must be one of {get_args(Mode)}, got {mode!r}.")
-    if mode == "pmap" and jax.process_count() > 1:
-        raise ValueError(
-            'mode is "pmap", which takes the rows of one host: use "shard_map", the same program.'
-        )
+    check_hosts(mode)
     if mode == "none" and mesh.size > 1:
         raise ValueError(f'mode is "none", but the mesh has {mesh.size} devices: give data_mesh(1)')
 

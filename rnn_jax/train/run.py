@@ -10,13 +10,14 @@ from typing import IO, Any, Self
 
 import jax
 import numpy as np
+from etils import epath
 
 from rnn_jax.data.errors import InputError
 from rnn_jax.train.checkpoint import Checkpoints, Restored, differences
 from rnn_jax.train.errors import MismatchError
 from rnn_jax.train.hosts import agree, is_first
 from rnn_jax.train.plot import loss_curve
-from rnn_jax.train.saved import CHECKPOINTS, CONFIG, FREE, PLACES, read_metrics, read_run
+from rnn_jax.train.saved import CHECKPOINTS, CONFIG, FREE, PLACES, reachable, read_metrics, read_run
 from rnn_jax.typing import PyTree
 
 _GROWING = ("metrics.jsonl", "samples.txt")  # files that grow line by line as the run goes on
@@ -79,21 +80,23 @@ class Run:
         places = {"data": None} | {
             name: _absolute(getattr(config, name)) for name in PLACES if hasattr(config, name)
         }
+        where = getattr(config, "checkpoint_dir", None) or self.path / CHECKPOINTS
         refusal: InputError | None = None
         try:
             if is_first():
-                self._set_up(settings, {**places, **(notes or {})})
+                self._set_up(settings, {**places, **(notes or {})}, str(where))
         except InputError as error:
             refusal = error
         agree(refusal)
-        where = getattr(config, "checkpoint_dir", None) or self.path / CHECKPOINTS
-        self.checkpoints = Checkpoints(where, settings, getattr(config, "keep", 2))
+        with reachable(where):
+            self.checkpoints = Checkpoints(where, settings, getattr(config, "keep", 2))
 
-    def _set_up(self, settings: dict[str, Any], notes: dict[str, Any]) -> None:
+    def _set_up(self, settings: dict[str, Any], notes: dict[str, Any], where: str) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if (self.path / CONFIG).exists():
                 self._refuse_others(settings)
+                self._move_checkpoints(notes.get("checkpoint_dir"), where)
             elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
                 raise InputError(
                     f"run_dir: {self.path} is not empty and holds no {CONFIG}; choose another"
@@ -110,6 +113,22 @@ class Run:
                 f"run_dir: {self.path} holds a run of another configuration: "
                 f"{'; '.join(different)}; choose another run_dir or the same settings"
             )
+
+    def _move_checkpoints(self, place: str | None, where: str) -> None:
+        """Another `checkpoint_dir` must hold the run's checkpoints, or it would begin anew."""
+        saved = read_run(self.path)
+        if (noted := saved.notes.get("checkpoint_dir")) == place:
+            return
+        with reachable(where):
+            directory = epath.Path(where)
+            if not (directory.is_dir() and any(one.name.isdigit() for one in directory.iterdir())):
+                raise InputError(
+                    f"checkpoint_dir: the checkpoints of {self.path} are in "
+                    f"{noted or CHECKPOINTS}, and none is in {where}; give that place or move them"
+                )
+        self.write(
+            CONFIG, {"config": saved.settings, "notes": saved.notes | {"checkpoint_dir": place}}
+        )
 
     def log(self, step: int, **values: Any) -> None:
         """Notes one line of metrics; arrays stay on the device until `flush`."""
@@ -158,6 +177,9 @@ class Run:
             loss: what the state reaches on held-out data; the best checkpoint is kept.
         """
         self.flush()
+        for name in filter(self._size, _GROWING):  # a machine that loses its power keeps it, too
+            with open(self.path / name, "rb+") as file:
+                os.fsync(file.fileno())
         sizes = {name: self._size(name) for name in _GROWING}
         self.checkpoints.save(step, state, {"sizes": sizes}, loss)
 
@@ -166,8 +188,11 @@ class Run:
         restored = self.checkpoints.restore_latest(like)
         sizes = restored.notes["sizes"] if restored else {}
         for name in _GROWING if is_first() else ():
-            if self._size(name) > sizes.get(name, 0):
-                os.truncate(self.path / name, sizes.get(name, 0))
+            size = min(self._size(name), sizes.get(name, 0))
+            if size < sizes.get(name, 0) and name.endswith(".jsonl"):  # lost with the machine
+                size = (self.path / name).read_bytes().rfind(b"\n") + 1 if size else 0
+            if self._size(name) > size:
+                os.truncate(self.path / name, size)
         return restored
 
     def _size(self, name: str) -> int:

@@ -1,6 +1,8 @@
 """What a run has left in its directory, for reading."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -58,6 +60,7 @@ class SavedRun:
         for name in PLACES:
             place = self.notes.get(name)
             known[name] = Path(place) if place and Path in get_args(hints.get(name)) else place
+        # mypy does not know that C is a dataclass
         names = [field.name for field in fields(kind)]  # type: ignore[arg-type]
         if missing := [name for name in names if name not in known and name not in FREE]:
             raise InputError(f"run_dir: {self.directory / CONFIG} lacks {', '.join(missing)}")
@@ -75,16 +78,36 @@ class SavedRun:
         """
         where = self.notes.get("checkpoint_dir") or self.directory / CHECKPOINTS
         directory = epath.Path(where)
-        if directory.is_dir():
-            with Checkpoints(directory, self.settings, read_only=True) as checkpoints:
-                restored = checkpoints.restore_best(like) if best else None
-                if restored := restored or checkpoints.restore_latest(like):
-                    return restored.state
+        with reachable(where):
+            checkpoints = None
+            if directory.is_dir():
+                checkpoints = Checkpoints(directory, self.settings, read_only=True)
+        with checkpoints or nullcontext():
+            restored = checkpoints.restore_best(like) if checkpoints and best else None
+            if checkpoints and (restored := restored or checkpoints.restore_latest(like)):
+                return restored.state
         raise InputError(f"run_dir: {self.directory} holds no checkpoint yet")
 
 
 def _hashable(value: Any) -> Any:
     return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
+@contextmanager
+def reachable(where: Any) -> Iterator[None]:
+    """Refuses a place for checkpoints that cannot be read or written, in one line.
+
+    Example:
+        >>> with reachable("a/file"):
+        ...     raise NotADirectoryError(20, "Not a directory")
+        Traceback (most recent call last):
+        rnn_jax.data.errors.InputError: checkpoint_dir: cannot use a/file: Not a directory
+    """
+    try:
+        yield
+    except (OSError, ImportError) as error:  # gs:// without the package that it needs
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"checkpoint_dir: cannot use {where}: {reason}") from None
 
 
 def read_run(directory: str | Path | None) -> SavedRun:
@@ -122,4 +145,5 @@ def read_metrics(directory: str | Path) -> list[dict[str, Any]]:
     path = Path(directory) / "metrics.jsonl"
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]  # the last may be half

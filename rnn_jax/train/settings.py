@@ -9,6 +9,7 @@ import optax
 from rnn_jax.data.errors import InputError, refusing
 from rnn_jax.train import averaging
 from rnn_jax.train.cli import Count, Natural, Probability, Rate, Weight
+from rnn_jax.train.hosts import check_hosts
 from rnn_jax.train.optimizers import Clip, Name, Optimizer, Schedule
 from rnn_jax.train.parallel import Mode, data_mesh
 
@@ -60,6 +61,7 @@ class Settings:
             InputError: if numbers fit neither each other nor the devices.
         """
         with refusing():
+            check_hosts(self.parallel)
             self.make_optimizer()
         size = self.make_mesh().size
         if self.batch_size % size:

@@ -65,9 +65,13 @@ class Watchdog:
     def _leave(self) -> None:
         try:
             faulthandler.dump_traceback(2, all_threads=True)
+            found = ["the storage does not say what was saved"]  # it may be what hangs
+            asking = threading.Thread(target=lambda: found.insert(0, self._describe()), daemon=True)
+            asking.start()
+            asking.join(5)
             print(
                 f"stuck: for {self.limit_seconds:g} s nothing has come after step {self._step}; "
-                f"{self._describe()}; the stacks above show where. If a host, a device or the data "
+                f"{found[0]}; the stacks above show where. If a host, a device or the data "
                 "hang, start all hosts again with the same command; if steps or evaluations take "
                 "that long, raise stuck_after",
                 file=sys.__stderr__,

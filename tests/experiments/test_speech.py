@@ -84,7 +84,7 @@ def test_it_trains_resumes_evaluates_and_transcribes(songs, tmp_path, capsys, mo
     assert len(rows) == (1 if "transducer" in flags else 3) and scores == sorted(scores)[::-1]
     assert "loud.wav: 2 channels averaged" in found.err
     assert "loud.wav: resampled from 16000 to 8000 Hz" in found.err
-    assert (tmp_path / "pictures" / "loud.png").stat().st_size > 5000
+    assert (tmp_path / "pictures" / "1-loud.png").stat().st_size > 5000
     monkeypatch.setattr(sys, "stdin", io.StringIO(f"{songs}/0.wav\n{songs}/1.wav\n"))
     assert main("transcribe", "--run-dir", run) == 0
     assert len(capsys.readouterr().out.splitlines()) == 2
