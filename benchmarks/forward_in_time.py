@@ -74,7 +74,7 @@ def benchmark(config: Config) -> None:
     except OSError as error:
         raise InputError(f"--out: cannot write to {config.out}: {error.strerror}") from None
     dense = {"elman": cells.Elman, "gru": cells.GRU, "lstm": cells.LSTM}[config.dense]
-    sizes = {"input_size": config.input_size, "hidden_size": config.hidden_size}
+    sizes: dict[str, Any] = {"input_size": config.input_size, "hidden_size": config.hidden_size}
     environment = harness.environment()
     title = f"B={config.batch_size} D={config.input_size} H={config.hidden_size}, float32"
     title += f", {config.clock} clock"

@@ -186,7 +186,8 @@ def describe(config: Config, environment: dict[str, Any], rows: list[Row]) -> st
         "| --- | --- | ---: | ---: | --- | ---: | ---: | ---: |",
     ]
     for row in rows:
-        of_peer = row.cycles / peer[row.target] if row.cycles and peer.get(row.target) else None
+        base = peer.get(row.target)
+        of_peer = row.cycles / base if row.cycles and base else None
         steps = ", ".join(str(step) for step, _ in row.bundles.values()) or "-"
         lines.append(
             f"| {row.target} | {NAMES[row.name]} | {row.temp_bytes / 2**20:.0f} "

@@ -128,7 +128,9 @@ def write_json(path: Path, document: dict[str, Any]) -> None:
             return [plain(part) for part in value]
         return value if isinstance(value, (int, float, str, type(None))) else str(value)
 
-    path.write_text(json.dumps(plain(document), indent=1) + "\n")
+    partial = path.with_name(f".{path.name}.partial")  # whole or not at all
+    partial.write_text(json.dumps(plain(document), indent=1) + "\n")
+    partial.replace(path)
 
 
 def draw(path: Path, contests: Sequence[Contest], baseline: str, title: str) -> None:

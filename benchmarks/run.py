@@ -29,6 +29,8 @@ from rnn_jax.train import cli
 
 CellName: Any = Literal[tuple(CELLS)]
 SizeName: Any = Literal[tuple(SIZES)]
+ASKED = ("suite", "rounds", "threads")
+FIXED = ("processor", "cores", "device", "versions", "commit", "variables")
 CHOICES: dict[str, tuple[str, ...]] = {
     "smoke": ("tiny",),
     "cpu": ("tiny", "char_lm", "char_lm_512", "speech", "long"),
@@ -89,12 +91,12 @@ def begin(path: Path, config: Config) -> dict[str, Any]:
     if path.exists():
         try:
             found: dict[str, Any] = json.loads(path.read_text())
-            known = found["environment"]
+            known = found["environment"] | {name: found["config"][name] for name in ASKED}
             _ = [contest["entry"] for contest in found["contests"]], found["peak"]
         except (ValueError, KeyError, TypeError):
             raise InputError(f"--out: {path} holds no results of this suite") from None
-        fixed = ("processor", "cores", "device", "versions", "commit", "variables")
-        if differ := [name for name in fixed if known[name] != environment[name]]:
+        now = environment | {name: getattr(config, name) for name in ASKED}
+        if differ := [name for name in (*ASKED, *FIXED) if known.get(name) != now[name]]:
             raise InputError(
                 f"--out: {path} was measured with other {', '.join(differ)}; give another --out"
             )

@@ -5,19 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import CONTROL
+from benchmarks.suite import BY_HAND
 
 OURS = "rnn_jax scan"
 
 
 def is_peer(name: str) -> bool:
     """Whether a contender is another library's."""
-    return not name.startswith("rnn_jax") and name != CONTROL
-
-
-def fastest(contest: Mapping[str, Any], peers: bool) -> dict[str, Any]:
-    """The fastest of the peers, or of ours, by the median of paired ratios."""
-    rows = [r for r in contest["rows"] if r["name"] != CONTROL and is_peer(r["name"]) == peers]
-    return min(rows, key=lambda row: _median(row["to_baseline"]))
+    return not name.startswith("rnn_jax") and name not in (CONTROL, BY_HAND)
 
 
 def text(document: Mapping[str, Any]) -> str:
@@ -45,7 +40,9 @@ def summary(contests: list[dict[str, Any]]) -> str:
     ]
     for contest in contests:
         rows = {row["name"]: row for row in contest["rows"]}
-        ours, base, best = rows[OURS], rows[contest["baseline"]], fastest(contest, peers=True)
+        ours, base = rows[OURS], rows[contest["baseline"]]
+        peers = [row for name, row in rows.items() if is_peer(name)]
+        best = min(peers, key=lambda row: _median(row["to_baseline"]), default=base)
         torch = [_median(row["to_baseline"]) for name, row in rows.items() if "torch" in name]
         low, median, high = _quartiles(ours["to_baseline"])
         a_low, _, a_high = _quartiles(rows[CONTROL]["to_baseline"])
@@ -118,7 +115,7 @@ def draw(path: Path, document: Mapping[str, Any]) -> None:
     for place, contest in enumerate(reversed(contests)):
         rows = {row["name"]: row for row in contest["rows"]}
         jax_rows = [r for n, r in rows.items() if is_peer(n) and "torch" not in n]
-        best = min(jax_rows, key=lambda row: _median(row["to_baseline"]))
+        best = min(jax_rows, key=lambda row: _median(row["to_baseline"]), default=None)
         torch = next((row for name, row in rows.items() if "torch" in name), None)
         for shift, (row, (_, color)) in enumerate(
             zip((rows[OURS], best, torch), kinds, strict=True)

@@ -132,10 +132,12 @@ def auto(
         >>> ys.shape
         (5, 4, 3)
     """
-    drivers: dict[str, Any] = {"scan": scan, "associative": associative}
-    return drivers[explain(cell, params, xs, platform=platform).driver](
-        cell, params, xs, state, lengths=lengths, mask=mask, reset=reset, reverse=reverse, key=key
-    )
+    choice = explain(cell, params, xs, platform=platform)
+    given: dict[str, Any] = {"lengths": lengths, "mask": mask, "reset": reset, "reverse": reverse}
+    if choice.driver == "associative":
+        return associative(cell, params, xs, state, **given, key=key, chunk=choice.chunk)
+    sizes: dict[str, Any] = {"chunk": choice.chunk, "unroll": choice.unroll}
+    return scan(cell, params, xs, state, **given, key=key, **sizes)
 
 
 def explain(

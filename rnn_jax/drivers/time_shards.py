@@ -52,9 +52,11 @@ def local_lengths(lengths: jax.Array, num_steps: int, axis_name: str) -> jax.Arr
         >>> split = jax.vmap(lambda n: local_lengths(n, 4, "time"), axis_name="time")
         >>> split(jnp.array([6, 6, 6])).tolist()  # three devices, a row of six steps
         [4, 2, 0]
+        >>> split(jnp.array([2, 2, 2], jnp.uint8)).tolist()
+        [2, 0, 0]
     """
-    begin = (jax.lax.axis_index(axis_name) * num_steps).astype(lengths.dtype)
-    return jnp.clip(lengths - begin, 0, num_steps)
+    begin = jax.lax.axis_index(axis_name) * num_steps
+    return jnp.clip(lengths.astype(begin.dtype) - begin, 0, num_steps)  # unsigned would wrap
 
 
 class Part(NamedTuple):
