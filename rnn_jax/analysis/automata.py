@@ -81,8 +81,9 @@ def extract_automaton(
     clusters = jnp.zeros(real.shape, found.dtype).at[real].set(found)
     before = jnp.concatenate([jnp.zeros_like(clusters[:1]), clusters[:-1]])  # 0 is the start
     num, num_symbols = 1 + num_clusters, 1 + int(symbols.max())
-    moves = jnp.zeros((num, num_symbols, num), jnp.int32).at[before, symbols, clusters].add(real.astype(jnp.int32))
-    said = jnp.zeros((num, 1 + int(outputs.max())), jnp.int32).at[clusters, outputs].add(real.astype(jnp.int32))
+    once = real.astype(jnp.int32)
+    moves = jnp.zeros((num, num_symbols, num), jnp.int32).at[before, symbols, clusters].add(once)
+    said = jnp.zeros((num, 1 + int(outputs.max())), jnp.int32).at[clusters, outputs].add(once)
     transitions = jnp.where(moves.sum(-1) > 0, moves.argmax(-1), UNSEEN).tolist()
     machine = jnp.where(said.sum(-1) > 0, said.argmax(-1), UNSEEN).tolist()
     return minimise(Automaton(tuple(map(tuple, transitions)), tuple(machine), start=0))

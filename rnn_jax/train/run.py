@@ -88,8 +88,7 @@ class Run:
         except InputError as error:
             refusal = error
         agree(refusal)
-        with reachable(where):
-            self.checkpoints = Checkpoints(where, settings, getattr(config, "keep", 2))
+        self.checkpoints = Checkpoints(where, settings, getattr(config, "keep", 2))
 
     def _set_up(self, settings: dict[str, Any], notes: dict[str, Any], where: str) -> None:
         try:
@@ -102,6 +101,8 @@ class Run:
                     f"run_dir: {self.path} is not empty and holds no {CONFIG}; choose another"
                 )
             else:
+                with reachable(where):
+                    epath.Path(where).mkdir(parents=True, exist_ok=True)
                 self.write(CONFIG, {"config": settings, "notes": notes})
             self._lock = _lock(self.path / ".lock")
         except OSError as error:

@@ -1,6 +1,7 @@
 """``auto``: what it picks, why, and that it gives what ``scan`` gives."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -70,6 +71,21 @@ def test_equals_scan(monkeypatch):
     found, want = roads(params, xs, state)
     for platform, results in found.items():
         assert_same(results, want, what=f"{platform}: ")
+
+
+def test_runs_the_loop_that_explain_names():
+    """Of the platform that is named, not of the one that traces: 16 steps a chunk, 8 at a time."""
+    cell = KINDS["gated"]
+    params, xs = cell.init(jax.random.key(0)), jnp.ones((32, 1, 2))
+    found, want = (
+        str(jax.make_jaxpr(lambda xs, of=of: of(cell, params, xs))(xs))
+        for of in (
+            partial(drivers.auto, platform="gpu"),
+            partial(drivers.scan, chunk=16, unroll=8),
+        )
+    )
+    default = str(jax.make_jaxpr(lambda xs: drivers.scan(cell, params, xs))(xs))
+    assert found == want != default
 
 
 def test_no_such_platform():

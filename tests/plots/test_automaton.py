@@ -19,7 +19,8 @@ def test_everything_is_drawn_once():
     assert len(circles) == 4 and distances[~np.eye(4, dtype=bool)].min() > 3 * 0.28
     texts = sorted(text.get_text() for text in axes.texts if text.get_text())
     assert texts == sorted(["0", "1", "7", *"aabbab"])
-    assert len([text for text in axes.texts if getattr(text, "arrow_patch", None)]) == 1 + 6  # one to the start
+    arrows = [text for text in axes.texts if getattr(text, "arrow_patch", None)]
+    assert len(arrows) == 1 + 6  # one to the start
     (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     assert (circles > [low, bottom]).all() and (circles < [high, top]).all()
     assert len(figure._repr_png_()) > 1000

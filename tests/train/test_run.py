@@ -114,6 +114,41 @@ def test_checkpoints_may_lie_elsewhere(tmp_path):
     assert saved.config(Elsewhere) == config
 
 
+def test_another_place_without_the_checkpoints_is_refused_and_nothing_changes(tmp_path):
+    state, far = {"w": jnp.ones(2)}, tmp_path / "far"
+    config = Elsewhere(tmp_path / "run", checkpoint_dir=str(far))
+    with Run(config) as run:
+        run.log(1, loss=1.0)
+        run.save(3, state)
+    before = contents(config.run_dir)
+    for place in (None, str(tmp_path / "typo")):
+        with pytest.raises(InputError, match="checkpoints of .*run are in .*far, and none is in"):
+            Run(replace(config, checkpoint_dir=place))
+        assert contents(config.run_dir) == before
+    far.rename(tmp_path / "moved")
+    with Run(replace(config, checkpoint_dir=str(tmp_path / "moved"))) as run:
+        assert run.restore(state).step == 3
+    assert read_run(config.run_dir).restore(state)["w"].tolist() == [1, 1]
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="checkpoint_dir: cannot use .*file"):
+        Run(Elsewhere(tmp_path / "other", checkpoint_dir=str(tmp_path / "file")))
+
+
+def test_a_line_that_was_cut_is_not_read_and_not_continued(tmp_path):
+    config, state = Config(tmp_path / "run"), {"w": jnp.ones(2)}
+    with Run(config) as run:
+        for step in (1, 2):
+            run.log(step, loss=float(step))
+        run.save(2, state)
+    with open(config.run_dir / "metrics.jsonl", "rb+") as file:  # as after a loss of power
+        file.truncate(file.seek(-5, 2))
+    assert [line["step"] for line in read_metrics(config.run_dir)] == [1]
+    with Run(config) as run:
+        assert run.restore(state).step == 2
+        run.log(3, loss=3.0)
+    assert [line["step"] for line in read_metrics(config.run_dir)] == [1, 3]
+
+
 def test_a_saved_run_is_read_back_without_being_touched(tmp_path):
     config, state = Config(tmp_path / "run", data=tmp_path / "a.txt"), {"w": jnp.arange(2)}
     with Run(config, notes={"vocabulary": "äb"}) as run:
