@@ -54,7 +54,7 @@ def test_the_script(tmp_path, capsys):
     assert "memory capacity of 10 units, linear: " in capsys.readouterr().out
     found = json.loads((run / "results.json").read_text())
     tanh = dict(zip(found["exponents"]["radius"], found["exponents"]["tanh"]))
-    assert tanh[0.5] < -0.4 and tanh[2.0] > -0.1
+    assert tanh[0.5] == pytest.approx(np.log(0.5), abs=0.01) and tanh[2.0] < np.log(2) - 0.3
     assert found["valid_steps"] > 50
     assert max(max(values) for values in found["memory"].values()) < 10.1
     assert (run / "dynamics.png").stat().st_size > 20_000
