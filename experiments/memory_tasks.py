@@ -5,7 +5,7 @@
     python -m experiments.memory_tasks --task reber --length 30 --cell lstm mgu
 
 Each cell has a run of its own, RUN_DIR/CELL, and comparison.png shows all of them.
-The first takes 4 minutes of one CPU core.
+The first takes about 4 minutes of one CPU core.
 """
 
 import sys
