@@ -27,6 +27,7 @@ def test_exponents_of_linear_networks_are_the_logarithm_of_the_radius():
     np.testing.assert_allclose(script.exponents(CONFIG, identity, radii), np.log(radii), atol=0.01)
 
 
+@pytest.mark.slow
 def test_memory_is_bounded_by_the_units_and_nearly_full_in_a_linear_reservoir():
     linear = script.memory_capacity(CONFIG, 0.9, 1.0, identity)
     assert 8 < linear < 10.1

@@ -50,6 +50,7 @@ def test_the_laws():
     assert (found[-3.0][-1] < -25).all()
 
 
+@pytest.mark.slow
 def test_clipping_shortens_the_jump_from_the_cliff():
     config = script.Config(updates=30)
     (far, _), (near, _) = script.descent(config, None), script.descent(config, 0.1)
