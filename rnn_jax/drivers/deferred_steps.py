@@ -105,8 +105,8 @@ def step_backward(
         >>> state, marks = cells.ElmanState(h=h), Inputs(None, None, None, None)
         >>> here, carry = Point(state, h, h), (state, None)
         >>> carry, out = step_backward(cell, params, params.w_h, carry, here, marks, state)
-        >>> carry[0].h.shape, out.d_z[0].shape, out.d_r is None
-        ((3,), (3,), True)
+        >>> carry[0].h.shape, out.d_z[0].shape
+        ((3,), (3,))
     """
     d_state, d_start = carry
     d_state = jax.tree.map(
