@@ -59,10 +59,10 @@ class Config(training.Settings):
     dropout: cli.Probability = 0.1
     label_smoothing: cli.Probability = 0.0
     sampling: cli.Probability = 0.0  # scheduled, rising from 0: share of own tokens; no dropout
-    batch_size: cli.Count = 64
+    batch_size: cli.Count = 64  # pairs of a step
     max_length: cli.Count = 100  # longer sentences are left out
     num_buckets: cli.Count = 3  # shapes of batches, each compiled once
-    steps: cli.Count = 1000
+    steps: cli.Count = 1000  # updates
 
     def corpus(self, given: Any) -> pairs.PairCorpus:
         return corpora.load_pairs(given.data, given.validation, given.test,

@@ -51,7 +51,8 @@ def fit(
         params: before the first step.
         batch: the whole batch of step 0, 1, ..., host arrays (B, ...) and scalars; a pure function
             of the step. With several hosts each takes its own rows of it.
-        report: measures parameters, on one device; averaged ones if the run averages.
+        report: measures parameters, on one device; averaged ones if the run averages. The next
+            step takes their memory: copy what you keep.
         carry: recurrent state before the first step, leaves (B, ...); () for none.
         tokens_per_step: for the progress bar.
         floors: losses to compare with in the curve.
