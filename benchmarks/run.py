@@ -1,7 +1,7 @@
 """The benchmark suite: cells, sizes and contenders side by side, as one table and one picture.
 
     python -m benchmarks.run --suite smoke          # a minute: that all of them agree
-    python -m benchmarks.run --suite cpu            # an hour or two on 2 cores
+    python -m benchmarks.run --suite cpu            # long; it goes on where it stopped
     python -m benchmarks.run --suite gpu
     python -m benchmarks.run --suite aot            # compiled for devices that are not here
     python -m benchmarks.run --suite cpu --cells lstm --sizes char_lm --modes training
@@ -23,6 +23,7 @@ import jax
 
 from benchmarks import aot, harness, report, suite_report
 from benchmarks.contenders import CELLS, Mode
+from benchmarks.scan_vs_unrolled import say
 from benchmarks.suite import BY_HAND, SIZES, SMOKE, Entry, Size, compare, entries, flops, peak
 from rnn_jax.data.errors import InputError
 from rnn_jax.train import cli
@@ -64,6 +65,8 @@ def run(config: Config) -> None:
         config = replace(config, rounds=3)
     table = SMOKE if config.suite == "smoke" else SIZES
     wanted = entries(config.sizes or CHOICES[config.suite], config.cells, config.modes)
+    if not wanted:
+        raise InputError("--sizes: very_long is for min_gru alone; nothing is left to measure")
     if unknown := {entry.size for entry in wanted} - set(table):
         raise InputError(f"--sizes: the {config.suite} suite has no {', '.join(sorted(unknown))}")
     try:
@@ -131,11 +134,6 @@ def contest(entry: Entry, size: Size, config: Config, speed: float) -> dict[str,
         "left_out": left_out,
         "others": others,
     }
-
-
-def say(text: str) -> None:
-    """Progress, on standard error."""
-    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -20,9 +20,6 @@ class Size(NamedTuple):
     input_size: int
     hidden_size: int
 
-    def __str__(self) -> str:
-        return "T{} B{} D{} H{}".format(*self)
-
 
 SIZES = {
     "tiny": Size(64, 1, 32, 32),
@@ -36,6 +33,7 @@ SIZES = {
     "very_long": Size(65536, 8, 512, 512),  # of cells that run in parallel over time
 }
 SMOKE = {"tiny": Size(4, 2, 3, 4)}
+BY_HAND = "lax.scan over step"  # what one writes; other libraries take this and what they add
 
 
 class Entry(NamedTuple):
@@ -74,13 +72,9 @@ def layers(cell: Any, platform: str) -> tuple[list[Layer], list[str]]:
         ours.append(own(cell, "rnn_jax fused", drivers.fused))
     if platform != "cpu":
         ours.append(own(cell, "rnn_jax scan, unroll 8", drivers.scan, unroll=8))
-    # What one writes by hand; the time of other libraries is this and what they add.
     ours.append(own(cell, BY_HAND, drivers.scan, gradient="autodiff", unroll=1))
     peers, left_out = jax_peers(cell)
     return ours + peers, left_out
-
-
-BY_HAND = "lax.scan over step"
 
 
 def flops(size: Size, kind: str, mode: Mode) -> float:
@@ -96,20 +90,20 @@ def flops(size: Size, kind: str, mode: Mode) -> float:
     return once * (3 if mode == "training" else 1)
 
 
-def peak(dtype: Any = jnp.float32, size: int = 1024, rounds: int = 7) -> float:
+def peak(size: int = 1024, rounds: int = 7) -> float:
     """Multiplications and additions a second of a large square product here: what a floor is by.
 
     Example:
         >>> peak(size=64, rounds=1) > 0
         True
     """
-    x = jnp.ones((size, size), dtype)
+    x = jnp.ones((size, size), jnp.float32)
     program = harness.compile_program("product", lambda x: x @ x, x)
     times = harness.measure([program], "product", rounds)["product"]
-    return 2.0 * size**3 / float(jnp.min(jnp.asarray(times, jnp.float32)))
+    return 2.0 * size**3 / float(times.min())
 
 
-def compare(entry: Entry, size: Size, threads: int, dtype: Any = jnp.float32) -> Any:
+def compare(entry: Entry, size: Size, threads: int) -> Any:
     """All contenders of an entry, compiled and checked to agree: programs, errors, left out."""
     case = contenders.make_case(entry.cell, *size)
     checker = contenders.Checker(entry.mode, case)

@@ -42,7 +42,8 @@ def summary(contests: list[dict[str, Any]]) -> str:
         rows = {row["name"]: row for row in contest["rows"]}
         ours, base = rows[OURS], rows[contest["baseline"]]
         peers = [row for name, row in rows.items() if is_peer(name)]
-        best = min(peers, key=lambda row: _median(row["to_baseline"]), default=base)
+        best = min(peers, key=lambda row: _median(row["to_baseline"]), default=None)
+        peer = f"{best['name']} {_median(best['to_baseline']):.2f}" if best else "-"
         torch = [_median(row["to_baseline"]) for name, row in rows.items() if "torch" in name]
         low, median, high = _quartiles(ours["to_baseline"])
         a_low, _, a_high = _quartiles(rows[CONTROL]["to_baseline"])
@@ -52,8 +53,8 @@ def summary(contests: list[dict[str, Any]]) -> str:
             memory = f"{ours['temp_bytes'] / base['temp_bytes']:.2f}"
         lines.append(
             f"| {contest['entry'][0]} | {contest['entry'][1]} | {contest['entry'][2]} | "
-            f"**{median:.2f}** | {low:.2f}-{high:.2f} | {a_low:.2f}-{a_high:.2f} | {best['name']} "
-            f"{_median(best['to_baseline']):.2f} | {f'{torch[0]:.2f}' if torch else '-'} | "
+            f"**{median:.2f}** | {low:.2f}-{high:.2f} | {a_low:.2f}-{a_high:.2f} | {peer} "
+            f"| {f'{torch[0]:.2f}' if torch else '-'} | "
             f"{contest['tokens'] / seconds:,.0f} | {contest['floor_seconds'] / seconds:.0%} | "
             f"{memory} |"
         )

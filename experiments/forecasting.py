@@ -37,7 +37,7 @@ class Config(training.Settings):
     context: cli.Count = 336  # steps that are read for a forecast: some seasons
     split: tuple[float, float, float] = (0.7, 0.1, 0.2)  # to train, choose, test: or in steps
     together: bool = False  # one network sees all targets; else each by itself, equal weights
-    cell: Literal[tuple(CELLS)] = "lstm"  # type: ignore[valid-type]
+    cell: Literal["lstm", "gru", "elman"] = "lstm"  # of every layer
     hidden_size: cli.Count = 64
     num_layers: cli.Count = 1
     dropout: cli.Probability = 0.1

@@ -27,6 +27,7 @@ from rnn_jax.train import cli
 CELLS: Any = {"elman": cells.Elman, "gru": cells.GRU, "indrnn": cells.IndRNN, "irnn": cells.irnn,
          "lru": cells.LRU, "lstm": cells.LSTM, "min_gru": cells.MinGRU}  # fmt: skip
 PLANE_CELLS: Any = {"elman": layers.Elman2D, "lstm": layers.LSTM2D}
+Cell: Any = Literal[tuple(CELLS)]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Config(training.Settings):
     data: str | None = None  # a folder of MNIST's idx files; default: scikit-learn's digits
     order: Literal["rows", "pixels", "permuted", "grid", "renet"] = "rows"  # how it is read: a row
     # or a pixel a step, pixels in an order drawn once, from all four corners, or columns, then rows
-    cell: Literal[tuple(CELLS)] = "lstm"  # type: ignore[valid-type]
+    cell: Cell = "lstm"  # of every layer
     hidden_size: cli.Count = 128  # units of each layer, in planes of each direction
     layers: cli.Count = 1  # one above the other, of sequences
     patch: cli.Count = 1  # planes are read in squares of so many pixels a side

@@ -25,13 +25,14 @@ from rnn_jax.train import cli
 
 CELLS = {"elman": cells.Elman, "irnn": cells.irnn, "indrnn": cells.IndRNN, "lru": cells.LRU,
          "lstm": cells.LSTM, "gru": cells.GRU, "mgu": cells.MinimalGatedUnit}  # fmt: skip
+Cell: Any = Literal[tuple(CELLS)]
 
 
 @dataclass(frozen=True)
 class Config(training.Settings):
     task: memory_tasks.Name = "adding"
     length: cli.Count = 100  # of the strings, or of what lies between
-    cell: tuple[Literal[tuple(CELLS)], ...] = ("elman", "lstm", "gru")  # type: ignore[valid-type]
+    cell: tuple[Cell, ...] = ("elman", "lstm", "gru")  # each is trained
     hidden_size: cli.Count = 64
     held_out: cli.Count = 1000  # examples to measure with
     steps: cli.Count = 3000
@@ -116,12 +117,11 @@ def train(config: Config) -> int:
         lines = training.read_metrics(home / name)
         curves[name] = [(line["step"], line["error"]) for line in lines if "error" in line]
     adding = config.task == "adding"
-    figure = plots.plot_runs(
+    plots.plot_runs(
         curves, floors={"without memory": build(config)[0].error_floor}, log=adding,
         label="mean squared error" if adding else "share of wrong answers",
         title=f"{config.task}, length {config.length}",
-    )  # fmt: skip
-    figure.savefig(home / "comparison.png")
+    ).savefig(home / "comparison.png")  # fmt: skip
     return cli.DONE
 
 

@@ -26,6 +26,7 @@ from rnn_jax.data.errors import refusing
 from rnn_jax.train import cli
 
 CELLS = {"elman": cells.Elman, "gru": cells.GRU, "lstm": cells.LSTM, "sru": cells.SRU}
+Cell: Any = Literal[tuple(CELLS)]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Config(training.Settings):
     vocabulary_size: cli.Count = 20_000  # most words
     min_count: cli.Count = 2  # rarer words are unknown
     max_length: cli.Count = 200  # words of a text that are read, the first ones
-    cell: Literal[tuple(CELLS)] = "lstm"  # type: ignore[valid-type]
+    cell: Cell = "lstm"  # of every layer
     embedding_size: cli.Count = 64
     hidden_size: cli.Count = 64  # units of each direction
     layers: cli.Count = 1

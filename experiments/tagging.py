@@ -26,6 +26,7 @@ from rnn_jax.data.errors import refusing
 from rnn_jax.train import cli
 
 CELLS = {"elman": cells.Elman, "gru": cells.GRU, "lstm": cells.LSTM, "sru": cells.SRU}
+Cell: Any = Literal[tuple(CELLS)]
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Config(training.Settings):
     num_lines: cli.Count = 6000  # of the built-in ones to train on
     vocabulary_size: cli.Count = 20_000  # most words
     min_count: cli.Count = 2  # rarer words are unknown, but for their letters
-    cell: Literal[tuple(CELLS)] = "lstm"  # type: ignore[valid-type]
+    cell: Cell = "lstm"  # of every layer
     embedding_size: cli.Count = 64
     letter_size: cli.Count = 16  # length of a letter's vector
     filters: cli.Count = 32  # features of a word's letters
@@ -102,7 +103,6 @@ def train(config: Config) -> int:
     batches = batched(*corpus.train)
     check, floor = batched(*held_out, bounds=batches.bounds), corpus.floor(held_out)
     nats = jax.jit(lambda params, batch: loss(pure, params, (), batch)[0])
-
     with training.Run(config, corpus.digest, {"tags": corpus.tags}) as run:
         print(corpus, batches, sep="\n")
         tagger.save(run.path)

@@ -31,6 +31,7 @@ from rnn_jax.train import cli
 CELLS = {"elman": cells.Elman, "gru": cells.GRU, "layer_norm_lstm": cells.LayerNormLSTM,
          "lru": cells.LRU, "lstm": cells.LSTM, "min_gru": cells.MinGRU,
          "min_lstm": cells.MinLSTM, "sru": cells.SRU}  # fmt: skip
+Cell: Any = Literal[tuple(CELLS)]
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Config(training.Settings):
     tokens: corpora.Unit = "characters"
     vocabulary_size: Annotated[int, cli.Range(5)] = 8000  # most words or subwords of each side
     min_count: cli.Count = 1  # rarer words or characters are unknown
-    cell: Literal[tuple(CELLS)] = "gru"  # type: ignore[valid-type]
+    cell: Cell = "gru"  # of every layer
     driver: Literal["associative", "scan", "unrolled"] = "scan"  # of the encoder
     embedding_size: cli.Count = 64
     hidden_size: cli.Count = 128  # units of each direction and of the decoder

@@ -133,6 +133,7 @@ class Forward(NamedTuple):
             if place is None:
                 return None
             if place.parts is None:
+                # such a place is kept, so `whole` was made
                 return whole[leaf].astype(self.row.dtype)  # type: ignore[index]
             return jnp.stack([seen[part][leaf].astype(self.row.dtype) for part in place.parts])
 

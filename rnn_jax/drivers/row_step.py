@@ -106,6 +106,7 @@ class RowStep:
             return params
 
         def draw(size: tuple[int, ...]) -> Params:
+            # mypy forgets in here that the key is there
             return base.perturb(self.cell, params, self.key, size)  # type: ignore[arg-type]
 
         def one(leaf: jax.Array, two: Any, three: Any) -> jax.Array:

@@ -81,7 +81,7 @@ class Checkpoints:
         self.directory = self._store.directory
         self._losses: dict[int, float | None] = {}  # of all that can be read
         for step in self.steps():
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # what cannot be read is dealt with at restore
                 self._losses[step] = self._store.meta(step)["loss"]
         self._writer = Writer(self._store)
 

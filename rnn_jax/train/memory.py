@@ -18,7 +18,7 @@ def keep_freed_memory() -> bool:
     blocks from the system and gives them back when they are freed, and the system clears each page
     when it is touched: a fifth of the time of a translator's training step. To be called before
     JAX starts its threads, that is, before its first array; the process then keeps what it needed
-    at its peak.
+    at its peak. On the host of an accelerator it was not measured.
 
     Returns:
         Whether it was done: nothing happens where the C library is another one.

@@ -91,11 +91,12 @@ class Run:
         self.checkpoints = Checkpoints(where, settings, getattr(config, "keep", 2))
 
     def _set_up(self, settings: dict[str, Any], notes: dict[str, Any], where: str) -> None:
+        moved = None
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if (self.path / CONFIG).exists():
                 self._refuse_others(settings)
-                self._move_checkpoints(notes.get("checkpoint_dir"), where)
+                moved = self._moved(notes.get("checkpoint_dir"), where)
             elif any(not entry.name.startswith(".") for entry in self.path.iterdir()):
                 raise InputError(
                     f"run_dir: {self.path} is not empty and holds no {CONFIG}; choose another"
@@ -105,6 +106,8 @@ class Run:
                     epath.Path(where).mkdir(parents=True, exist_ok=True)
                 self.write(CONFIG, {"config": settings, "notes": notes})
             self._lock = _lock(self.path / ".lock")
+            if moved:
+                self.write(CONFIG, {"config": settings, "notes": moved})
         except OSError as error:
             raise InputError(f"run_dir: cannot use {self.path}: {error.strerror}") from None
 
@@ -115,11 +118,11 @@ class Run:
                 f"{'; '.join(different)}; choose another run_dir or the same settings"
             )
 
-    def _move_checkpoints(self, place: str | None, where: str) -> None:
-        """Another `checkpoint_dir` must hold the run's checkpoints, or it would begin anew."""
-        saved = read_run(self.path)
-        if (noted := saved.notes.get("checkpoint_dir")) == place:
-            return
+    def _moved(self, place: str | None, where: str) -> dict[str, Any] | None:
+        """Notes of another `checkpoint_dir`, which must hold checkpoints; None for the same."""
+        notes = read_run(self.path).notes
+        if (noted := notes.get("checkpoint_dir")) == place:
+            return None
         with reachable(where):
             directory = epath.Path(where)
             if not (directory.is_dir() and any(one.name.isdigit() for one in directory.iterdir())):
@@ -127,9 +130,7 @@ class Run:
                     f"checkpoint_dir: the checkpoints of {self.path} are in "
                     f"{noted or CHECKPOINTS}, and none is in {where}; give that place or move them"
                 )
-        self.write(
-            CONFIG, {"config": saved.settings, "notes": saved.notes | {"checkpoint_dir": place}}
-        )
+        return notes | {"checkpoint_dir": place}
 
     def log(self, step: int, **values: Any) -> None:
         """Notes one line of metrics; arrays stay on the device until `flush`."""

@@ -91,7 +91,7 @@ class Writer:
             return False
         try:
             self._store.finish()
-        except Exception as error:
+        except Exception as error:  # as above
             self._problem = self._problem or one_line(error)
         if not self._problem:
             self._pending, self._failures = None, 0

@@ -49,6 +49,7 @@ def test_bad_input(tmp_path: Path, capsys):
         ("--out", str(tmp_path)): "holds no results of this suite",
         ("--sizes", "big"): "the smoke suite has no big",
         ("--suite", "gpu"): "JAX sees no GPU here",
+        ("--suite", "cpu", "--sizes", "very_long", "--cells", "gru"): "very_long is for min_gru",
     }.items():
         assert start(*argv) == 2
         assert message in capsys.readouterr().err
