@@ -21,6 +21,8 @@ from rnn_jax.losses.ctc import ctc_loss as ctc_loss
 from rnn_jax.losses.likelihoods import bernoulli_nll as bernoulli_nll
 from rnn_jax.losses.likelihoods import gaussian_nll as gaussian_nll
 from rnn_jax.losses.likelihoods import mixture_nll as mixture_nll
+from rnn_jax.losses.nade import nade_logits as nade_logits
+from rnn_jax.losses.nade import nade_sample as nade_sample
 from rnn_jax.losses.regularisers import RECURRENT_NAMES as RECURRENT_NAMES
 from rnn_jax.losses.regularisers import activation as activation
 from rnn_jax.losses.regularisers import norm_stabiliser as norm_stabiliser
