@@ -3,6 +3,8 @@
 from rnn_jax.data import audio as audio
 from rnn_jax.data import batch as batch
 from rnn_jax.data import buckets as buckets
+from rnn_jax.data import caption_scores as caption_scores
+from rnn_jax.data import captioned as captioned
 from rnn_jax.data import chorales as chorales
 from rnn_jax.data import classes as classes
 from rnn_jax.data import corpora as corpora
@@ -15,10 +17,13 @@ from rnn_jax.data import languages as languages
 from rnn_jax.data import memory_tasks as memory_tasks
 from rnn_jax.data import midi as midi
 from rnn_jax.data import motion as motion
+from rnn_jax.data import moving_digits as moving_digits
 from rnn_jax.data import ngram as ngram
 from rnn_jax.data import pairs as pairs
+from rnn_jax.data import photos as photos
 from rnn_jax.data import python_tokens as python_tokens
 from rnn_jax.data import rolls as rolls
+from rnn_jax.data import scenes as scenes
 from rnn_jax.data import series as series
 from rnn_jax.data import spans as spans
 from rnn_jax.data import speech as speech
