@@ -82,7 +82,8 @@ def read_midi(path: str | Path, *, steps_per_beat: int = 2) -> np.ndarray:
         raise InputError(f"data: {path} is no MIDI file: {str(error) or 'it breaks off'}") from None
     if not 0 < song.ticks_per_beat < 2**15:
         raise InputError(f"data: {path} counts seconds, not beats: there is no step in it")
-    notes, down, ticks = [], {}, 0
+    notes, ticks = [], 0
+    down: dict[tuple[int, int], float] = {}  # since when, by channel and key
     for message in mido.merge_tracks(song.tracks):
         ticks += message.time
         now = ticks * steps_per_beat / song.ticks_per_beat

@@ -108,7 +108,7 @@ def load_rolls(data: str | None = None, *, steps_per_beat: int = 2) -> RollCorpu
         raise InputError(
             f"data: {data} has {len(files)} .mid files, which do not fill three parts: give more"
         )
-    return RollCorpus(*parts)
+    return RollCorpus(parts[0], parts[1], parts[2])
 
 
 def made_chorales(sizes: Sequence[int] = MADE, seed: int = 0) -> RollCorpus:
@@ -228,4 +228,5 @@ def _read_mat(path: Path) -> RollCorpus:
                 raise InputError(f"data: {path}, {name}: {piece.shape} is no roll (T, 88)")
             if not np.isin(piece, (0, 1)).all():
                 raise InputError(f"data: {path}, {name}: a roll holds more than 0 and 1")
-    return RollCorpus(*([piece.astype(np.uint8) for piece in part] for part in parts))
+    train, validation, test = ([piece.astype(np.uint8) for piece in part] for part in parts)
+    return RollCorpus(train, validation, test)

@@ -34,6 +34,11 @@ from rnn_jax.models.listen_attend_spell import SpellerState as SpellerState
 from rnn_jax.models.listen_attend_spell_config import (
     ListenAttendSpellConfig as ListenAttendSpellConfig,
 )
+from rnn_jax.models.mixtures import Mixture as Mixture
+from rnn_jax.models.music import MusicModel as MusicModel
+from rnn_jax.models.music import MusicModelConfig as MusicModelConfig
+from rnn_jax.models.music import compose as compose
+from rnn_jax.models.music import nats_per_step as nats_per_step
 from rnn_jax.models.plane import PlaneClassifier as PlaneClassifier
 from rnn_jax.models.pooling import Pooling as Pooling
 from rnn_jax.models.pure import Pure as Pure
@@ -56,6 +61,11 @@ from rnn_jax.models.speech_search import recognise_all as recognise_all
 from rnn_jax.models.tagger import Tagger as Tagger
 from rnn_jax.models.tagger import TaggerConfig as TaggerConfig
 from rnn_jax.models.text_classifier import TextClassifier as TextClassifier
+from rnn_jax.models.trajectories import TrajectoryModel as TrajectoryModel
+from rnn_jax.models.trajectories import TrajectoryModelConfig as TrajectoryModelConfig
+from rnn_jax.models.trajectories import mass_above as mass_above
+from rnn_jax.models.trajectories import roll_out as roll_out
+from rnn_jax.models.trajectories import track_nats as track_nats
 from rnn_jax.models.transducer import Transducer as Transducer
 from rnn_jax.models.transducer import TransducerConfig as TransducerConfig
 from rnn_jax.models.video_classifier import VideoClassifier as VideoClassifier

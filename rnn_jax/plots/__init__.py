@@ -15,6 +15,8 @@ from rnn_jax.plots.images import plot_predictions as plot_predictions
 from rnn_jax.plots.norms import plot_gradient_norms as plot_gradient_norms
 from rnn_jax.plots.norms import plot_jacobian_norms as plot_jacobian_norms
 from rnn_jax.plots.norms import plot_lyapunov as plot_lyapunov
+from rnn_jax.plots.rolls import plot_rolls as plot_rolls
 from rnn_jax.plots.runs import plot_runs as plot_runs
 from rnn_jax.plots.speech import plot_speech as plot_speech
+from rnn_jax.plots.tracks import plot_futures as plot_futures
 from rnn_jax.plots.words import plot_words as plot_words
