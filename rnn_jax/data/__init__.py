@@ -8,6 +8,7 @@ from rnn_jax.data import captioned as captioned
 from rnn_jax.data import chorales as chorales
 from rnn_jax.data import classes as classes
 from rnn_jax.data import corpora as corpora
+from rnn_jax.data import dialogue as dialogue
 from rnn_jax.data import docstrings as docstrings
 from rnn_jax.data import feed as feed
 from rnn_jax.data import futures as futures
@@ -21,7 +22,9 @@ from rnn_jax.data import moving_digits as moving_digits
 from rnn_jax.data import ngram as ngram
 from rnn_jax.data import pairs as pairs
 from rnn_jax.data import photos as photos
+from rnn_jax.data import processes as processes
 from rnn_jax.data import python_tokens as python_tokens
+from rnn_jax.data import questions as questions
 from rnn_jax.data import rolls as rolls
 from rnn_jax.data import scenes as scenes
 from rnn_jax.data import series as series

@@ -1,0 +1,62 @@
+"""A chatbot as a user has it: train, evaluate, chat, stumble."""
+
+import io
+import re
+import sys
+
+import pytest
+
+from rnn_jax.train import cli, read_metrics
+
+for library in ("tyro", "tqdm", "matplotlib", "sacrebleu"):
+    pytest.importorskip(library)
+
+from experiments import dialogue as script  # noqa: E402
+
+COMMANDS = [script.train, script.evaluate, script.chat]
+
+
+def main(*argv):
+    return cli.main("dialogue", COMMANDS, script.PRESETS, [str(a) for a in argv])
+
+
+@pytest.mark.slow
+def test_it_learns_answers_and_chats(tmp_path, capsys, monkeypatch):
+    """Which colour comes after another is told in two wordings; one is held out for some."""
+    colours, run = "red green blue black white brown".split(), tmp_path / "run"
+    asks = "what follows {}", "{} is followed by what", "next to {}", "what is after {}"
+    rows = [(ask.format(a), b) for ask in asks for a, b in zip(colours, colours[1:] + colours[:1])]
+    (tmp_path / "a.tsv").write_text("".join(f"{q.capitalize()}?\t{a}\n" for q, a in rows))
+    flags = ["--preset", "tiny", "--run-dir", run, "--data", tmp_path / "a.tsv", "--parallel"]
+    flags += ["none", "--tokens", "words", "--learning-rate", "0.02", "--steps", "120"]
+    assert main(*flags, "--eval-every", "60", "--batch-size", "8") == 0
+    left = {path.name for path in run.iterdir()}
+    assert {"alignment_1.png", "curve.png", "answer_vocabulary.json"} <= left
+    assert read_metrics(run)[-1]["loss"] < 0.1
+    capsys.readouterr()
+    assert main("evaluate", "--run-dir", run) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"test, \d questions: BLEU .*% exact", said)
+    assert "most frequent answer: " in said and "nearest question: " in said
+    monkeypatch.setattr(sys, "stdin", io.StringIO("What FOLLOWS red?\nwhat follows pink\n"))
+    assert main("chat", "--run-dir", run) == 0
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == "green" and len(said.out.splitlines()) == 2
+    assert said.err == "unknown: pink\n"
+
+
+def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, capsys):
+    run, bad = tmp_path / "run", tmp_path / "bad.tsv"
+    bad.write_text("what?\tthat\nwho\n")
+    for flags, message in (
+        (["--data", bad], "line 2 of"),
+        (["--data", tmp_path / "b.tsv"], "no such file"),
+        (["--data", bad, "--test", bad], "both validation and test"),
+        (["--cell", "jordan"], "invalid choice"),
+    ):
+        assert main("--run-dir", run, *flags) == 2
+        said = capsys.readouterr().err
+        assert message in said and said.count("\n") == 1
+    for command in ("evaluate", "chat"):
+        assert main(command, "--run-dir", run) == 2
+        assert "no run in" in capsys.readouterr().err and not run.exists()
