@@ -40,7 +40,7 @@ class Config(training.Settings):
     units: Literal["characters", "words"] = "characters"
     sample_rate: cli.Count = 8000  # Hz; recordings of another one are resampled
     num_bands: cli.Count = 40  # of the log-mel features, a frame every 10 ms
-    normalize: Literal["bands", "level"] = "bands"  # each band, or for single words all together
+    normalize: audio_features.Normalize = "bands"  # each; single words: "level" or "peak" of all
     copies: cli.Natural = 0  # of the training speech, at other speeds and with noise
     speed_change: cli.Probability = 0.2  # of the copies, and with it of pitch and formants
     band_warp: cli.Probability = 0.0  # formants moved anew at each update, by at most this share

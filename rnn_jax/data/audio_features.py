@@ -69,8 +69,12 @@ def features(
     return rows
 
 
+Normalize = Literal["bands", "level", "peak"]
+QUIET, SILENT = np.array([25, 38]) * np.log(10) / 10  # decibel below the peak, in nats
+
+
 def spoken_features(
-    part: Utterances, log_mel: LogMel, normalize: Literal["bands", "level"] = "bands"
+    part: Utterances, log_mel: LogMel, normalize: Normalize = "bands"
 ) -> list[np.ndarray]:
     """Features (T, F) of each utterance, normalised over itself, T at least 1.
 
@@ -79,7 +83,9 @@ def spoken_features(
         log_mel: which features.
         normalize: "bands": each band has mean 0 and variance 1, which takes away what microphone
             and room do; "level": all bands together have, which keeps the spectrum of a recording
-            so short that it is one vowel.
+            so short that it is one vowel; "peak": levels count from the loudest, those more than
+            38 dB below it are alike, and the ends that stay 25 dB below it are cut off but for
+            three frames, so that it does not matter how silent the room was, nor for how long.
 
     Raises:
         InputError: if one is too short for a frame; it names the recording.
@@ -98,7 +104,16 @@ def spoken_features(
     rows = features(part.samples, log_mel, lengths=part.lengths, normalize=normalize == "bands")
     if normalize == "bands":
         return rows
+    if normalize == "peak":
+        return [_below_peak(row) for row in rows]
     return [(row - row.mean()) / np.sqrt(row.var() + 1e-5) for row in rows]
+
+
+def _below_peak(row: np.ndarray) -> np.ndarray:
+    levels = row - np.percentile(row, 99.5).astype(row.dtype)  # one click is no peak
+    loud = np.flatnonzero(levels.max(axis=1) > -QUIET)
+    levels = levels[max(0, loud[0] - 3) : loud[-1] + 4]
+    return 1.5 + np.maximum(levels, -SILENT.astype(row.dtype)) / np.asarray(2.5, row.dtype)
 
 
 @partial(jax.jit, static_argnums=(0, 1, 2, 3))

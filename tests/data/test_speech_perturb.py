@@ -76,3 +76,26 @@ def test_level_keeps_the_spectrum_and_bands_do_not():
     short = Utterances([TONE[:100]], ["a"], [100], ["x.wav"], ["s"])
     with pytest.raises(InputError, match="x.wav has 100 samples, but a frame has 200"):
         spoken_features(short, log_mel)
+
+
+def test_below_the_peak_neither_gain_nor_silence_around_nor_faint_noise_matters():
+    log_mel = LogMel(sample_rate=8000, num_bands=20, low_hz=60.0, fft_size=512)
+    rng, ramp = np.random.default_rng(0), np.minimum(np.arange(2400) / 800, 1)
+    word = 0.1 * ramp * rng.standard_normal(2400)
+
+    def heard(samples):
+        part = Utterances([samples], ["a"], [len(samples)], ["x.wav"], ["s"])
+        return spoken_features(part, log_mel, "peak")[0]
+
+    silence = np.zeros(4000)
+    room = np.concatenate([silence, word, silence])
+    faint = 1e-5 * rng.standard_normal(room.shape)  # 80 dB below
+    rows = [heard(5 * room), heard(room + faint)]
+    for row in rows:
+        np.testing.assert_allclose(row, heard(room), atol=2e-2)
+    [raw] = features([room], log_mel, normalize=False)
+    decibel = (raw - np.percentile(raw, 99.5)) * 10 / np.log(10)
+    loud = np.flatnonzero((decibel > -25).any(1))
+    expected = 1.5 + np.maximum(decibel, -38)[loud[0] - 3 : loud[-1] + 4] / 10 * np.log(10) / 2.5
+    np.testing.assert_allclose(rows[0], expected, atol=1e-3)
+    assert 30 < len(rows[0]) < 40 < len(raw) and rows[0].min() < -1.9
