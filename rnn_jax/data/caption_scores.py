@@ -86,7 +86,7 @@ def looked_at(weights: Sequence[np.ndarray], scenes: Sequence[Scene]) -> Looked:
         if len(maps) != len(scene.objects):
             raise ValueError(f"{len(maps)} maps for the words of {scene.caption!r}")
         shape = np.array(maps.shape[1:])
-        places = (np.indices(shape).reshape(2, -1).T + 0.5) * (
+        places = (np.indices(maps.shape[1:]).reshape(2, -1).T + 0.5) * (
             np.array(scene.image.shape[:2]) / shape
         )
         inside = _inside(places, scene.boxes)  # (places, objects)
@@ -103,4 +103,5 @@ def looked_at(weights: Sequence[np.ndarray], scenes: Sequence[Scene]) -> Looked:
 def _inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """Which points (N, 2) lie in which boxes (K, 4): (N, K)."""
     low, high = boxes[None, :, :2], boxes[None, :, 2:]
-    return ((low <= points[:, None]) & (points[:, None] < high)).all(-1)
+    inside = (low <= points[:, None]) & (points[:, None] < high)
+    return inside[..., 0] & inside[..., 1]

@@ -90,7 +90,7 @@ def load_captioned(
     data: str | None = None,
     captions: str | None = None,
     *,
-    size: int = 48,
+    size: int = 32,
     count: int = 6000,
     blind: bool = False,
 ) -> CaptionCorpus:
@@ -124,7 +124,8 @@ def load_captioned(
         *parts, digest = _tfds(name, size)
     else:
         *parts, digest = _folder(Path(str(data)), captions, size)
-    return CaptionCorpus(*(part.blind() if blind else part for part in parts), digest)
+    train, validation, test = (part.blind() if blind else part for part in parts)
+    return CaptionCorpus(train, validation, test, digest)
 
 
 _Parts = tuple[Any, ...]  # three of Captioned, and a digest

@@ -13,10 +13,8 @@ import numpy as np
 from rnn_jax.data.errors import InputError
 from rnn_jax.data.images import Images
 
-MOTIONS = (
-    *("left", "right", "up", "down", "clockwise", "anticlockwise"),
-    *("to and fro", "up and down"),
-)
+# Swinging is to and fro, bobbing up and down.
+MOTIONS = ("left", "right", "up", "down", "clockwise", "anticlockwise", "swinging", "bobbing")
 
 
 class Clips(NamedTuple):
@@ -48,7 +46,7 @@ def motion_clips(
         >>> still = Images(np.ones((1, 2, 2), np.float32), np.zeros(1, np.int32))
         >>> clips = motion_clips(np.random.default_rng(0), still, 3, steps=4, side=8)
         >>> clips.frames.shape, [MOTIONS[k] for k in clips.labels]
-        ((3, 4, 8, 8), ['to and fro', 'anticlockwise', 'clockwise'])
+        ((3, 4, 8, 8), ['swinging', 'anticlockwise', 'clockwise'])
     """
     _check(images, side)
     digits = images.images[rng.integers(len(images.labels), size=count)]

@@ -20,7 +20,7 @@ COLOURS = {
 }  # fmt: skip
 SHAPES = ("circle", "square", "triangle", "cross")
 DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-_DIGIT_SHARE, _GAP = 0.4, 6  # of the objects; pixels that tell left from above, and the order
+_DIGIT_SHARE = 0.4  # of the objects
 
 
 class Scene(NamedTuple):
@@ -33,7 +33,7 @@ class Scene(NamedTuple):
 
 
 def make_scenes(
-    count: int, digits: Sequence[np.ndarray], labels: Sequence[int], size: int = 48, seed: int = 0
+    count: int, digits: Sequence[np.ndarray], labels: Sequence[int], size: int = 32, seed: int = 0
 ) -> list[Scene]:
     """So many scenes; each is a pure function of seed and place.
 
@@ -41,7 +41,7 @@ def make_scenes(
         count: How many.
         digits: Handwritten ones to draw from, (8, 8) or larger, in [0, 1].
         labels: Which digit each is.
-        size: Pixels a side, at least 40.
+        size: Pixels a side, at least 32; an object has a quarter to a third of it.
         seed: Another seed, other scenes.
 
     Raises:
@@ -49,11 +49,11 @@ def make_scenes(
 
     Example:
         >>> one = np.ones((8, 8))
-        >>> [scene.caption for scene in make_scenes(3, [one], [1], seed=3)]
-        ['a yellow one left of a purple one', 'a yellow circle', 'a purple square']
+        >>> [scene.caption for scene in make_scenes(2, [one], [1], seed=3)]
+        ['a red one , a red cross and a blue one', 'a white circle']
     """
-    if size < 40:
-        raise InputError(f"size: {size} pixels a side do not hold three objects; give 40 or more")
+    if size < 32:
+        raise InputError(f"size: {size} pixels a side do not hold three objects; give 32 or more")
     return [_scene(np.random.default_rng([seed, k]), digits, labels, size) for k in range(count)]
 
 
@@ -144,7 +144,7 @@ def _scene(
 def _layout(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
     """Boxes that do not touch, and whose order and relation are clear."""
     while True:
-        sides = rng.integers(12, 17, count)
+        sides = rng.integers(size // 4, size // 3 + 1, count)
         corners = (rng.random((count, 2)) * (size + 1 - sides[:, None])).astype(int)
         boxes = np.concatenate([corners, corners + sides[:, None]], 1)
         if count == 1:
@@ -155,6 +155,6 @@ def _layout(rng: np.random.Generator, count: int, size: int) -> np.ndarray:
         )
         centres = (boxes[:, :2] + boxes[:, 2:]) / 2
         down, across = np.abs(centres[first] - centres[second]).T
-        clear = across >= _GAP if count == 3 else np.abs(across - down) >= _GAP
+        clear = size // 8 <= (across if count == 3 else np.abs(across - down))
         if apart.max(1).min() >= 1 and clear.all():
             return boxes

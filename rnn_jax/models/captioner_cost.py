@@ -6,8 +6,10 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax import attention as attending
+from rnn_jax.losses import token_losses
 from rnn_jax.models.captioner_config import CaptionerConfig
 from rnn_jax.models.decoder import DecoderOutput
+from rnn_jax.models.rows import shift
 
 
 def attention_cost(
@@ -57,3 +59,36 @@ def attention_cost(
         ).sum()
         cost += surrogate - jax.lax.stop_gradient(surrogate)
     return cost
+
+
+def greedy_reward(
+    model: Any, images: jax.Array, captions: jax.Array, lengths: jax.Array | None = None
+) -> jax.Array:
+    """The reward of hard attention to what it likes best: a baseline for places that it draws.
+
+        log p(caption | argmax places)
+
+    Args:
+        model: A ``Captioner``.
+        images: What it reads.
+        captions: Tokens and end symbol, (B, T).
+        lengths: Tokens of each row, (B,).
+
+    Returns:
+        (B,), a constant for gradients.
+
+    Example:
+        >>> from flax import nnx
+        >>> from rnn_jax.models import Captioner
+        >>> sizes = {"vocab_size": 5, "feature_size": 3, "hidden_size": 4}
+        >>> model = Captioner(CaptionerConfig(hard=True, **sizes), rngs=nnx.Rngs(0))
+        >>> greedy_reward(model, jnp.ones((2, 3, 3)), jnp.array([[3, 2], [4, 2]])).shape
+        (2,)
+
+    References:
+        Rennie et al., Self-critical sequence training for image captioning, 2017,
+        arXiv:1612.00563.
+    """
+    logits = jnp.moveaxis(model(images, shift(captions, model.config.start)), 1, 0)
+    lost = token_losses(logits, captions.T, lengths=lengths).sum(0)
+    return jax.lax.stop_gradient(-lost)

@@ -9,6 +9,7 @@ from rnn_jax.decoding import look_up
 from rnn_jax.models.checks import check_array, check_tokens
 from rnn_jax.ops import length_mask
 from rnn_jax.ops.checks import check_lengths
+from rnn_jax.ops.types import explicit_sharding
 
 
 def shift(target: jax.Array, start: int) -> jax.Array:
@@ -73,3 +74,18 @@ def embed(table: jax.Array, tokens: jax.Array, scaled: bool = False) -> jax.Arra
     """
     found = look_up(_Table(table), tokens)
     return found * jnp.asarray(table.shape[-1] ** 0.5, found.dtype) if scaled else found
+
+
+def reshape_rows(xs: jax.Array, *shape: int) -> jax.Array:
+    """Another shape, of rows that stay sharded as they are where the mesh is explicit.
+
+    Example:
+        >>> reshape_rows(jnp.arange(6), 3, 2).tolist()
+        [[0, 1], [2, 3], [4, 5]]
+    """
+    sharding = explicit_sharding(xs)
+    if sharding is None:
+        return xs.reshape(shape)
+    rows = jax.sharding.PartitionSpec(*sharding.spec[:1])
+    out = jax.sharding.NamedSharding(sharding.mesh, rows)
+    return jax.lax.reshape(xs, shape, out_sharding=out)

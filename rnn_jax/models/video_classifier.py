@@ -16,8 +16,8 @@ from rnn_jax.models.checks import check_array, check_conv_sizes, check_rates
 from rnn_jax.models.cnn import CNN
 from rnn_jax.models.pooling import Kind, Pooling, check_pooling
 from rnn_jax.models.reader import Reader, ReaderConfig
+from rnn_jax.models.rows import reshape_rows
 from rnn_jax.ops import length_mask, select
-from rnn_jax.ops.types import explicit_sharding
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,9 +127,9 @@ class VideoClassifier(nnx.Module):
             valid = length_mask(jnp.asarray(lengths), frames.shape[1]).T
             frames = select(valid, frames, jnp.zeros((), frames.dtype))
         rows, num_frames = frames.shape[:2]
-        maps = self.cnn(_reshape(frames, rows * num_frames, *frames.shape[2:]))
+        maps = self.cnn(reshape_rows(frames, rows * num_frames, *frames.shape[2:]))
         return jax.nn.relu(
-            self.feature(_reshape(maps, rows, num_frames, math.prod(maps.shape[1:])))
+            self.feature(reshape_rows(maps, rows, num_frames, math.prod(maps.shape[1:])))
         )
 
     def __call__(
@@ -154,13 +154,3 @@ class VideoClassifier(nnx.Module):
         """Cross entropy of labels (B,), a count of B."""
         logits = self(frames, lengths=lengths, key=key)
         return cross_entropy(logits[None], jnp.asarray(labels)[None])
-
-
-def _reshape(xs: jax.Array, *shape: int) -> jax.Array:
-    """Frames of rows to one axis and back, the rows sharded as they are."""
-    sharding = explicit_sharding(xs)
-    if sharding is None:
-        return xs.reshape(shape)
-    rows = jax.sharding.PartitionSpec(*sharding.spec[:1])
-    out = jax.sharding.NamedSharding(sharding.mesh, rows)
-    return jax.lax.reshape(xs, shape, out_sharding=out)

@@ -7,8 +7,10 @@ know them, so nothing has to be closed; ``figure.savefig(path)`` writes one to a
 from rnn_jax.plots.alignment import plot_alignment as plot_alignment
 from rnn_jax.plots.alignment import save_alignments as save_alignments
 from rnn_jax.plots.automaton import plot_automaton as plot_automaton
+from rnn_jax.plots.captions import plot_captions as plot_captions
 from rnn_jax.plots.confusion import plot_confusion as plot_confusion
 from rnn_jax.plots.forecast import plot_forecast as plot_forecast
+from rnn_jax.plots.frames import plot_frames as plot_frames
 from rnn_jax.plots.gates import plot_gates as plot_gates
 from rnn_jax.plots.gates import plot_saturation as plot_saturation
 from rnn_jax.plots.images import plot_predictions as plot_predictions

@@ -64,7 +64,7 @@ def test_motions_are_what_they_are_called_and_no_frame_tells():
             sign = 1 if name == "clockwise" else -1
             assert (sign * turn > 0).all() and abs(dy.sum()) < 5 and abs(dx.sum()) < 5
         else:
-            along, across = (dx, dy) if name == "to and fro" else (dy, dx)
+            along, across = (dx, dy) if name == "swinging" else (dy, dx)
             assert along.max() > 0.3 and along.min() < -0.3 and abs(across).max() < 0.1
     rows = clips.frames[:, [0, 5]].sum((0, 3))  # where dots are in two of the frames
     assert rows.min() > 25 * 0.5 and rows.max() < 25 * 1.7  # 25 of 400 in each row

@@ -45,7 +45,7 @@ def test_what_is_said_is_what_is_there():
         y, x = (boxes[:, :2] + boxes[:, 2:]).T / 2
         order = list(dict.fromkeys(k for k in scene.objects.tolist() if k >= 0))
         if "above" in words:
-            assert y[order[0]] + 6 <= y[order[1]] and abs(np.diff(y)) > abs(np.diff(x))
+            assert y[order[0]] + 4 <= y[order[1]] and abs(np.diff(y)) > abs(np.diff(x))
         else:
             assert list(x[order]) == sorted(x)
         assert ("left" in words) + ("above" in words) == (len(boxes) == 2)
@@ -62,8 +62,8 @@ def test_scenes_are_functions_of_seed_and_place():
         np.testing.assert_array_equal(a.image, b.image)
         assert a.caption == b.caption
     assert not np.array_equal(first[0].image, other[0].image)
-    with pytest.raises(InputError, match="size: 39 pixels a side do not hold three objects"):
-        make_scenes(1, HANDS, LABELS, size=39)
+    with pytest.raises(InputError, match="size: 31 pixels a side do not hold three objects"):
+        make_scenes(1, HANDS, LABELS, size=31)
 
 
 def test_shapes_and_captions_by_hand():
