@@ -31,7 +31,7 @@ def plot_exposure(
     Example:
         >>> curves = {"own": [0.1, 0.2], "truth": [0.1, 0.1]}
         >>> figure = plot_exposure({"walk": {"teacher": curves}}, {"walk": {"law": [0, 0.25]}})
-        >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+        >>> [text.get_text() for text in figure.legends[0].get_texts()]
         ['teacher: own', 'teacher: truth', 'law']
     """
     figure = new_figure(6 * len(found), 4.5)
@@ -46,5 +46,6 @@ def plot_exposure(
             axes.plot(np.arange(len(np.asarray(law))) + 1, law, "--", color="0.4", label=name)
         axes.set(title=process, xlabel="step", ylabel="probability of impossible symbols")
         finish_axes(axes)
-        axes.legend(frameon=False, fontsize="small")
+    lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
+    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=4, frameon=False)
     return figure
