@@ -116,8 +116,8 @@ def costs(config: Config, num_steps: int) -> dict[str, Cost]:
         times = timeit.repeat(call, timer=time.process_time, number=1, repeat=5)
         truth = truth if found else flat
         error = float(np.linalg.norm(flat - truth) / np.linalg.norm(truth))
-        memory = program.memory_analysis().temp_size_in_bytes
-        found[name] = Cost(memory, float(np.median(times)), error)
+        memory: Any = program.memory_analysis()
+        found[name] = Cost(memory.temp_size_in_bytes, float(np.median(times)), error)
     return found
 
 

@@ -46,6 +46,6 @@ def plot_exposure(
             axes.plot(np.arange(len(np.asarray(law))) + 1, law, "--", color="0.4", label=name)
         axes.set(title=process, xlabel="step", ylabel="probability of impossible symbols")
         finish_axes(axes)
-    lines = {line.get_label(): line for axes in figure.axes for line in axes.get_lines()}
-    figure.legend(lines.values(), lines.keys(), loc="outside lower center", ncols=4, frameon=False)
+    lines = {str(line.get_label()): line for axes in figure.axes for line in axes.get_lines()}
+    figure.legend(list(lines.values()), list(lines), loc="outside lower center", ncols=4)
     return figure
