@@ -147,6 +147,7 @@ class TrajectoryModel(nnx.Module):
         moves = here - tracks[..., :-1, :, :]
         xs = [(here - config.centre) / config.spread, moves / config.move]
         inputs = jnp.concatenate(xs, axis=-1).reshape(*here.shape[:-2], -1)
+        inputs = inputs.astype(self.output.kernel[...].dtype)  # positions stay exact
         keys: Any = (None, None) if key is None else jax.random.split(key)
         out = self.layers(inputs, state, rngs=keys[0])
         ys = dropout(out.ys, config.dropout, keys[1])
@@ -168,7 +169,8 @@ class TrajectoryModel(nnx.Module):
             )
         if tracks.shape[1] < 2:
             raise ValueError(f"tracks has {tracks.shape[1]} steps: two say how objects move.")
-        return jnp.asarray(tracks).astype(self.output.kernel[...].dtype)
+        tracks = jnp.asarray(tracks)
+        return tracks if jnp.issubdtype(tracks.dtype, jnp.floating) else tracks.astype(jnp.float32)
 
 
 def track_nats(pure: Pure[TrajectoryModel], params: Params, tracks: Any) -> float:

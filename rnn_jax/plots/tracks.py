@@ -23,7 +23,8 @@ def plot_futures(
 
     Args:
         past: What was read (N, P, O, 2): thick.
-        futures: Drawn (N, S, K, O, 2): thin, with a point at the end of each.
+        futures: Drawn (N, S, K, O, 2): thin, with a point at the end of each; a few that run far
+            away leave the picture.
         came: What came (N, K, O, 2): black; None where that is not known.
         titles: Of the panels.
         title: Above them.
@@ -53,7 +54,13 @@ def plot_futures(
         )
     columns = min(3, len(past))
     rows = -(-len(past) // columns)
-    figure = new_figure(3.6 * columns, 3.6 * rows + 0.4)
+    places = past if true is None else np.concatenate([past, true], axis=1)
+    places = np.concatenate([places.reshape(-1, 2), _middle(futures.reshape(-1, 2))])
+    low, high = places.min(axis=0), places.max(axis=0)
+    margin = 0.05 * max(*(high - low), 1e-9)
+    low, high = low - margin, high + margin
+    tall = min(2.0, max(0.5, (high - low)[1] / (high - low)[0]))
+    figure = new_figure(3.4 * columns, 3.4 * tall * rows + 0.5)
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True).ravel()
     for axes in panels[len(past) :]:
         axes.axis("off")
@@ -68,7 +75,12 @@ def plot_futures(
             if true is not None:
                 path = np.concatenate([past[n, -1:, o], true[n, :, o]]).T
                 axes.plot(*path, color="black", linewidth=1.2, marker="o", markevery=[-1], ms=4)
-        axes.set_aspect("equal")
+        axes.set(aspect="equal", xlim=(low[0], high[0]), ylim=(low[1], high[1]))
         axes.set_title(titles[n] if titles else "", fontsize=9)
     figure.suptitle(title)
     return figure
+
+
+def _middle(places: np.ndarray) -> np.ndarray:
+    """The corners of where all but a hundredth of places (M, 2) lie, on each side."""
+    return np.quantile(places, (0.01, 0.99), axis=0)

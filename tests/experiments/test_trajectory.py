@@ -42,7 +42,7 @@ def test_it_learns_where_the_walls_are(file, tmp_path, capsys):
     scores = json.loads((run / "results.json").read_text())["test"]
     assert scores["lstm"] < scores["constant velocity"] - 1 < scores["last position"]
     far = scores["distance"]
-    assert far["mean future"][-1] < 0.6 * far["constant velocity"][-1]
+    assert far["mean future"][-1] < 0.85 * far["constant velocity"][-1]
     assert 0.6 < scores["inside 80 %"] <= 1
     assert {"futures.png", "horizon.png", "curve.png"} <= {path.name for path in run.iterdir()}
     first, said = read_metrics(run), capsys.readouterr().out

@@ -40,6 +40,16 @@ def test_loss_is_the_mixtures_density():
     assert (np.asarray(other.means[:, 3:]) != means[:, 3:]).all()
 
 
+def test_positions_stay_exact_in_bfloat16():
+    """The network's products are rough, but a position is not rounded to 3 digits."""
+    pure, params = make(0.0)
+    tracks = 1000 + np.arange(6.0)[None, :, None, None] * np.full((1, 6, 2, 2), 0.1)
+    halved = jax.tree.map(lambda leaf: leaf.astype(jnp.bfloat16), params)
+    found = jax.jit(lambda p: pure(p)(tracks.astype(np.float32)).means)(halved)
+    expected = np.broadcast_to(tracks[:, 1:, :, None] + 0.1, found.shape)
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
 def test_units_do_not_matter():
     """Tracks in millimetres and in metres have one density, and the same futures."""
     pure, params = make()
