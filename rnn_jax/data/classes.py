@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from rnn_jax.data.buckets import PairBatches
-from rnn_jax.data.errors import extra
+from rnn_jax.data.errors import InputError, extra
 
 
 def answers(ask: Callable[..., Any], batches: PairBatches) -> np.ndarray:
@@ -32,6 +32,25 @@ def answers(ask: Callable[..., Any], batches: PairBatches) -> np.ndarray:
     places = np.concatenate([indices for indices, _ in parts])
     found = np.concatenate([array for _, array in parts])
     return found[np.argsort(places, kind="stable")][(places < 0).sum() :]
+
+
+def numbered(texts: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """The number of the class that each text names.
+
+    Raises:
+        InputError: for one that is none of the names.
+
+    Example:
+        >>> numbered(["no", "yes", "no"], ["no", "yes"])
+        array([0, 1, 0], dtype=int32)
+        >>> numbered(["perhaps"], ["no", "yes"])
+        Traceback (most recent call last):
+        rnn_jax.data.errors.InputError: data: 'perhaps' is none of what was learnt: no, yes
+    """
+    places = {name: place for place, name in enumerate(names)}
+    if unknown := sorted(set(texts) - set(places)):
+        raise InputError(f"data: {unknown[0]!r} is none of what was learnt: {', '.join(names)}")
+    return np.array([places[text] for text in texts], np.int32)
 
 
 def measured(chances: np.ndarray, labels: np.ndarray) -> tuple[str, float]:

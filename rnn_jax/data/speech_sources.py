@@ -24,7 +24,8 @@ def load_speech(
     Args:
         source: one of
 
-            - None, "builtin:digits", "builtin:dates" or "builtin:words": spoken by espeak-ng;
+            - None, "builtin:digits", "builtin:dates", "builtin:words" or "builtin:digit" (a single
+              one): spoken by espeak-ng;
             - "strings:FOLDER": connected digits of FSDD's recordings, 5,000 strings to train on;
             - "tfds:NAME": of TensorFlow Datasets, "tfds:librispeech";
             - a folder of recordings DIGIT_SPEAKER_INDEX.wav: isolated digits, official split;

@@ -54,7 +54,7 @@ class Spoken:
     """Which speech: the settings decide every sample.
 
     Args:
-        kind: "digits" (one to five), "dates" or "words" (one to four).
+        kind: "digits" (one to five), "dates", "words" (one to four) or "digit".
         num_train, num_validation, num_test: utterances of each part.
         sample_rate: in Hz.
         seed: of texts, voices, rates and pitches to train on; the other parts are the same for all

@@ -1,11 +1,11 @@
 """What is spoken in the built-in speech: digits, dates and words, spelled as they are said."""
 
 import calendar
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
-Kind = Literal["digits", "dates", "words"]
+Kind = Literal["digits", "dates", "words", "digit"]
 
 SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
@@ -74,10 +74,10 @@ def say_year(year: int) -> str:
 
 
 def draw(kind: Kind, rng: np.random.Generator) -> str:
-    """One text of a kind: one to five digits, a date in one of three forms, one to four words.
+    """One text of a kind: digits, a date in one of three forms, words, or a digit by itself.
 
     Args:
-        kind: "digits", "dates" or "words".
+        kind: "digits" (one to five), "dates", "words" (one to four) or "digit".
         rng: draws it.
 
     Returns:
@@ -96,10 +96,12 @@ def draw(kind: Kind, rng: np.random.Generator) -> str:
     """
     if kind == "digits":
         return " ".join(SMALL[d] for d in rng.integers(10, size=rng.integers(1, 6)))
+    if kind == "digit":
+        return SMALL[rng.integers(10)]
     if kind == "words":
         return " ".join(WORDS[i] for i in rng.integers(len(WORDS), size=rng.integers(1, 5)))
     if kind != "dates":
-        raise ValueError(f"kind must be 'digits', 'dates' or 'words', got {kind!r}")
+        raise ValueError(f"kind must be one of {get_args(Kind)}, got {kind!r}")
     year, month = int(rng.integers(1800, 2040)), int(rng.integers(1, 13))
     day = say_ordinal(int(rng.integers(1, calendar.monthrange(year, month)[1] + 1)))
     name = MONTHS[month - 1]

@@ -26,6 +26,11 @@ from rnn_jax.models.films import foresee as foresee
 from rnn_jax.models.forecaster import Forecast as Forecast
 from rnn_jax.models.forecaster import Forecaster as Forecaster
 from rnn_jax.models.forecaster import ForecasterConfig as ForecasterConfig
+from rnn_jax.models.frame_classifier import FrameClassifier as FrameClassifier
+from rnn_jax.models.frame_classifier import FrameClassifierConfig as FrameClassifierConfig
+from rnn_jax.models.frame_networks import delay_network as delay_network
+from rnn_jax.models.frame_networks import of_equal_size as of_equal_size
+from rnn_jax.models.frame_networks import recurrent_network as recurrent_network
 from rnn_jax.models.frame_predictor import FramePredictor as FramePredictor
 from rnn_jax.models.frame_predictor import FramePredictorConfig as FramePredictorConfig
 from rnn_jax.models.gated_attention import GatedAttention as GatedAttention

@@ -31,6 +31,13 @@ def test_texts_are_plain_words_and_varied(kind):
         assert counts[0] == 0 and counts[1:].min() > 30
 
 
+def test_a_digit_by_itself_is_one_of_ten():
+    said = [speech_texts.draw("digit", np.random.default_rng(i)) for i in range(100)]
+    assert set(said) == set(speech_texts.SMALL[:10])
+    with pytest.raises(ValueError, match="got 'songs'"):
+        speech_texts.draw("songs", np.random.default_rng(0))
+
+
 def test_voices_of_the_parts_are_disjoint_and_the_test_is_fixed():
     assert len(sum(VOICES.values(), [])) == len(set().union(*VOICES.values()))
     one, other = Spoken(seed=1, num_train=40), Spoken(seed=2, num_train=50)
@@ -100,7 +107,7 @@ def test_every_source_has_a_name(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     corpus = load_speech("builtin:words")
     assert corpus.train.size == 2000 and (tmp_path / "cache" / "rnn_jax").is_dir()
-    with pytest.raises(InputError, match="no built-in speech 'songs': digits, dates, words"):
+    with pytest.raises(InputError, match="no built-in speech 'songs': digits, dates, words, digit"):
         load_speech("builtin:songs")
     with pytest.raises(InputError, match="no such file or folder"):
         load_speech(tmp_path / "x.tsv")
