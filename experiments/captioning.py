@@ -1,9 +1,13 @@
 """One to many: a sentence about an image, and where was looked for each of its words.
 
-python -m experiments.captioning                          # train; the same again resumes
-python -m experiments.captioning evaluate
-python -m experiments.captioning caption FILE.png ... --num-best 3
-python -m experiments.captioning --preset photos --data FOLDER --captions FILE.txt
+    python -m experiments.captioning                          # train; the same again resumes
+    python -m experiments.captioning evaluate
+    python -m experiments.captioning caption FILE.png ... --num-best 3
+    python -m experiments.captioning --preset photos --data FOLDER --captions FILE.txt
+
+The first takes 180 CPU seconds: it reads made scenes of shapes and handwritten digits, says of 69 %
+of the held-out ones exactly what they show (always the same: 2 %), and for 89 % of the words that
+name a thing looks there (chance: 8 %).
 """
 
 import sys
@@ -135,11 +139,8 @@ class Files(cli.Saved):
 def caption(options: Files) -> None:
     """Describes image files: name, ln p over the length's penalty, and caption, a line each."""
     config, describe = reload(options)
-    images, beam = (
-        photos.Photos(options.files, config.size),
-        max(config.beam_size, options.num_best),
-    )
-    found = describe(images, beam_size=beam, num_best=options.num_best)
+    images, count = photos.Photos(options.files, config.size), options.num_best
+    found = describe(images, beam_size=max(config.beam_size, count), num_best=count)
     for path, best in zip(options.files, found):
         print(*(f"{path}\t{score:.3f}\t{text}" for text, score in best), sep="\n")
 

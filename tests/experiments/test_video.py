@@ -43,15 +43,19 @@ def test_it_learns_to_go_on_alone(tmp_path, capsys):
 @pytest.mark.slow
 def test_motions_are_told_apart(tmp_path, capsys):
     run = tmp_path / "run"
-    flags = ["--preset", "tiny-motion", "--run-dir", run, "--parallel", "none"]
+    flags = ["--preset", "motion", "--run-dir", run, "--parallel", "none"]
     assert main(*flags, "--steps", "300", "--eval-every", "150", "--held-out", "100") == 0
-    assert read_metrics(run)[-1]["held_out_loss"] < 1.7 < np.log(8)
+    assert read_metrics(run)[-1]["held_out_loss"] < 1.8 < np.log(8)
     assert (run / "motion.png").exists()
     capsys.readouterr()
     assert main("evaluate", "--run-dir", run) == 0
     said = capsys.readouterr().out
     right, always = (float(part.split("%")[0].split()[-1]) for part in said.split("always"))
-    assert right > 30 and "of 100 right (always the same:" in said and (run / "test.png").exists()
+    assert (
+        right > 25 > always
+        and "of 100 right (always the same:" in said
+        and (run / "test.png").exists()
+    )
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, capsys):
