@@ -5,7 +5,8 @@
 
 A flagged bit among others is asked for L steps later, in a stream whose state is carried on. A
 gradient that covers k2 steps reaches the bit where k2 > L; else what a random network happens to
-keep is all that can be read. Forward learning (RTRL) has the gradient of backpropagation.
+keep is all that can be read. Forward learning (RTRL) has the gradient of backpropagation, in memory
+that does not grow with T. 165 s of one CPU core, most of it compilation.
 """
 
 import sys
