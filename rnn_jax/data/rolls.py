@@ -210,7 +210,7 @@ def markov_nats(chain: np.ndarray, pieces: Sequence[np.ndarray]) -> float:
     for piece in pieces:
         p = np.where(_before(piece) == 1, chain[1], chain[0])
         total -= np.log(np.where(piece == 1, p, 1 - p)).sum()
-    return total / sum(map(len, pieces))
+    return float(total) / sum(map(len, pieces))
 
 
 def _before(piece: np.ndarray) -> np.ndarray:
