@@ -42,6 +42,7 @@ class Config(training.Settings):
     copies: cli.Natural = 3  # of the training speech, at other speeds and with noise
     speed_change: cli.Probability = 0.25  # of the copies, and with it of pitch and formants
     band_warp: cli.Probability = 0.1  # formants moved anew at each update, by at most this share
+    channel: cli.Weight = 0.3  # a filter drawn at each update, as another microphone has it
     band_masks: tuple[cli.Natural, cli.Natural] = (1, 5)  # SpecAugment: how many, of most bands
     time_masks: tuple[cli.Natural, cli.Natural] = (1, 8)  # of most frames, and a fifth of all
     network: Literal["rnn", "tdnn"] = "rnn"  # recurrent from both ends, or delays of equal size
@@ -60,8 +61,9 @@ class Config(training.Settings):
     @property
     def augment(self) -> ops.SpeechAugment:
         mel = ops.LogMel(sample_rate=8000, num_bands=self.num_bands, low_hz=60.0, fft_size=512)
-        return ops.SpeechAugment(log_mel=mel, band_warp=self.band_warp, band_masks=self.band_masks,
-                                 time_masks=self.time_masks)  # fmt: skip
+        masks: Any = {"band_masks": self.band_masks, "time_masks": self.time_masks}
+        voices: Any = {"band_warp": self.band_warp, "channel": self.channel}
+        return ops.SpeechAugment(log_mel=mel, **voices, **masks)
 
     def model(self, num_classes: int) -> Any:
         size, widths = self.stack * self.num_bands, (self.hidden_size,) * self.layers
@@ -117,15 +119,14 @@ def train(config: Config) -> int:
     corpus = load_speech(config.data, unseen_speaker=config.unseen_speaker)
     words = sorted(set(corpus.train.texts))
     with refusing():
-        _ = config.augment
         more = perturbed(corpus.train, config.copies, speed=config.speed_change, seed=config.seed)
         pure, params = config.model(len(words))
     batches = batched(config, words, more)
     check = batched(config, words, corpus.part("validation"), like=batches)
     floor = classes.frequency_nats(*(np.concatenate(b.targets) for b in (batches, check)))
     with training.Run(config, corpus.digest, {"words": words}) as run:
-        size = sum(leaf.size for leaf in jax.tree.leaves(params))
-        print(corpus, *corpus.notes, batches, f"{size:,} parameters", sep="\n")
+        size = f"{sum(leaf.size for leaf in jax.tree.leaves(params)):,} parameters"
+        print(corpus, *corpus.notes, batches, size, sep="\n")
 
         def report(params: Any, done: int) -> training.Report:
             said, nats = look(pure, params, check, words, run.path / "confusion.png")
@@ -140,7 +141,7 @@ def train(config: Config) -> int:
 def evaluate(options: cli.Saved) -> None:
     """Classifies the test recordings; test.png shows which words were confused."""
     config, words = (run := training.read_run(options.run_dir)).config(Config), run.notes["words"]
-    data, (pure, params) = str(options.data or config.data), config.model(len(words))
+    (pure, params), data = config.model(len(words)), str(options.data or config.data)
     part = load_speech(data, unseen_speaker=config.unseen_speaker).part("test")
     params = training.restore_params(run, config, params)
     said, _ = look(pure, params, batched(config, words, part), words, run.directory / "test.png")

@@ -6,17 +6,19 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.ops.band_warp import BandWarp
+from rnn_jax.ops.random_channel import RandomChannel
 from rnn_jax.ops.spec_augment import SpecAugment
 from rnn_jax.ops.spectrogram import LogMel
 
 
 @dataclass(frozen=True, kw_only=True)
 class SpeechAugment:
-    """Formants moved, then bands and stretches of time hidden, each row by its own draws.
+    """Formants moved, a filter applied, bands and stretches of time hidden, for each row anew.
 
     Args:
         log_mel: What the features are.
         band_warp: Most by which frequencies change, 0..0.5; see ``BandWarp``.
+        channel: Strength of a random filter, in the unit of the features; see ``RandomChannel``.
         band_masks: How many masks, and how many bands one hides at most; see ``SpecAugment``.
         time_masks: How many masks, and how many frames one hides at most.
         time_mask_fraction: Most of a row that one may hide.
@@ -33,12 +35,13 @@ class SpeechAugment:
 
     log_mel: LogMel
     band_warp: float = 0.0
+    channel: float = 0.0
     band_masks: tuple[int, int] = (0, 0)
     time_masks: tuple[int, int] = (0, 0)
     time_mask_fraction: float = 0.2
 
     def __post_init__(self) -> None:
-        _ = self.warp, self.hide  # whose own checks speak
+        _ = self.warp, self.filter, self.hide  # whose own checks speak
 
     @property
     def warp(self) -> BandWarp:
@@ -46,6 +49,10 @@ class SpeechAugment:
         high = mel.sample_rate / 2 if mel.high_hz is None else mel.high_hz
         bands = mel.num_bands
         return BandWarp(num_bands=bands, low_hz=mel.low_hz, high_hz=high, most=self.band_warp)
+
+    @property
+    def filter(self) -> RandomChannel:
+        return RandomChannel(strength=self.channel)
 
     @property
     def hide(self) -> SpecAugment:
@@ -63,4 +70,6 @@ class SpeechAugment:
         frames = jnp.swapaxes(features, 0, 1)
         if self.band_warp:
             frames = self.warp(key_warp, frames)
+        if self.channel:
+            frames = self.filter(jax.random.fold_in(key, 2), frames)
         return jnp.swapaxes(self.hide(key_hide, frames, lengths=lengths), 0, 1)
