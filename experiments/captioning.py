@@ -6,7 +6,7 @@
     python -m experiments.captioning --preset photos --data FOLDER --captions FILE.txt
 
 The first takes 180 CPU seconds: it reads made scenes of shapes and handwritten digits, says of 69 %
-of the held-out ones exactly what they show (always the same: 2 %), and for 89 % of the words that
+of the held-out ones exactly what they show (always the same: 1 %), and for 89 % of the words that
 name a thing looks there (chance: 8 %).
 """
 
