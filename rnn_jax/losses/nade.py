@@ -38,8 +38,8 @@ def nade_logits(b: jax.Array, c: jax.Array, w: jax.Array, v: jax.Array, labels: 
     Example:
         >>> b, c, w = jnp.zeros((5, 2, 3)), jnp.zeros((5, 2, 4)), jnp.ones((3, 4))
         >>> logits = nade_logits(b, c, w, w, jnp.ones((5, 2, 3), bool))
-        >>> print(logits[0, 0].round(3))  # the hidden units know more and more labels
-        [2.    2.924 3.523]
+        >>> [round(logit, 3) for logit in logits[0, 0].tolist()]  # they know more and more labels
+        [2.0, 2.924, 3.523]
 
     References:
         Larochelle and Murray, The neural autoregressive distribution estimator, AISTATS 2011.
