@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import numpy as np
@@ -31,7 +31,7 @@ CELLS = {"elman": cells.Elman, "gru": cells.GRU, "lstm": cells.LSTM}
 @dataclass(frozen=True)
 class Config(training.Settings):
     data: str | None = None  # FILE.mat or a folder of MIDI files; default: made by rules
-    steps_per_beat: cli.Count = 2  # of MIDI files: 2 are eighth notes
+    steps_per_beat: Annotated[int, cli.Range(1, midi.TICKS)] = 2  # of MIDI files: 2 are eighth notes
     output: Literal["independent", "nade"] = "independent"  # how the keys of a step depend
     nade_size: cli.Count = 64  # hidden units of the NADE
     cell: Literal["lstm", "gru", "elman"] = "lstm"
@@ -131,7 +131,7 @@ def evaluate(options: cli.Saved) -> None:
 class Sample(cli.Saved):
     steps: cli.Count = 64  # to make
     given: cli.Natural = 0  # steps of the first piece of the test, to go on from
-    tempo: cli.Rate = 100.0  # quarter notes a minute
+    tempo: Annotated[float, cli.Range(midi.SLOWEST, midi.FASTEST)] = 100.0  # quarter notes a minute
     seed: cli.Natural = 0
 
 

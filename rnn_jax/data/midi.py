@@ -9,6 +9,7 @@ from rnn_jax.data.errors import InputError, extra
 LOWEST, NUM_KEYS = 21, 88  # of a piano: MIDI's numbers 21 to 108
 DRUMS = 9  # the channel whose numbers are no pitches
 TICKS = 480  # of a beat, in what is written
+SLOWEST, FASTEST = 4, 1000  # quarter notes a minute: MIDI counts no slower beats
 
 
 def write_midi(
@@ -19,11 +20,11 @@ def write_midi(
     Args:
         path: The file.
         roll: (T, 88), 1 where a key is down; the first is the piano's lowest, A0.
-        steps_per_beat: Steps of a quarter note.
-        tempo: Quarter notes a minute.
+        steps_per_beat: Steps of a quarter note, 1 to 480.
+        tempo: Quarter notes a minute, 4 to 1000.
 
     Raises:
-        ValueError: If the roll has another number of keys.
+        ValueError: If the roll has another number of keys, or a number is out of range.
         InputError: If mido is not installed.
 
     Example:
@@ -38,6 +39,11 @@ def write_midi(
     roll = np.asarray(roll).astype(np.int8)
     if roll.ndim != 2 or roll.shape[1] != NUM_KEYS:
         raise ValueError(f"roll has shape {roll.shape}: give steps and keys (T, {NUM_KEYS}).")
+    if not (1 <= steps_per_beat <= TICKS and SLOWEST <= tempo <= FASTEST):
+        raise ValueError(
+            f"steps_per_beat {steps_per_beat} must be in 1..{TICKS} and tempo {tempo} in "
+            f"{SLOWEST}..{FASTEST}."
+        )
     with extra("MIDI", "mido"):
         import mido
     song = mido.MidiFile(ticks_per_beat=TICKS)

@@ -223,11 +223,14 @@ def _read_mat(path: Path) -> RollCorpus:
     try:
         found = loadmat(path)
     except (OSError, ValueError, NotImplementedError, matlab.MatReadError) as error:
-        raise InputError(f"data: cannot read {path}: {getattr(error, 'strerror', error)}") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"data: cannot read {path}: {reason}") from None
     if missing := [part for part in PARTS if part not in found]:
         raise InputError(f"data: {path} has no {', '.join(missing)}")
     parts = [[np.asarray(piece) for piece in found[part].ravel()] for part in PARTS]
     for name, part in zip(PARTS, parts):
+        if not part:
+            raise InputError(f"data: {path}, {name}: there is no piece in it")
         for piece in part:
             if piece.ndim != 2 or piece.shape[1] != midi.NUM_KEYS or not len(piece):
                 raise InputError(f"data: {path}, {name}: {piece.shape} is no roll (T, 88)")

@@ -131,12 +131,14 @@ def test_files_that_cannot_be_read(tmp_path):
     piece = np.zeros((1, 1), object)
     piece[0, 0] = np.full((3, 88), 2)
     scipy_io.savemat(tmp_path / "d.mat", {name: piece for name in rolls.PARTS})
+    scipy_io.savemat(tmp_path / "f.mat", {name: piece[:0] for name in rolls.PARTS})
     for call, message in (
         (lambda: midi.read_midi(tmp_path / "a.mid"), "is no MIDI file"),
         (lambda: rolls.load_rolls(str(tmp_path / "b.mat")), "cannot read"),
         (lambda: rolls.load_rolls(str(tmp_path / "c.mat")), "has no validdata, testdata"),
         (lambda: rolls.load_rolls(str(tmp_path / "d.mat")), "holds more than 0 and 1"),
         (lambda: rolls.load_rolls(str(tmp_path / "e.mat")), "cannot read"),
+        (lambda: rolls.load_rolls(str(tmp_path / "f.mat")), "traindata: there is no piece in it"),
     ):
         with pytest.raises(InputError, match=message):
             call()
@@ -144,6 +146,9 @@ def test_files_that_cannot_be_read(tmp_path):
     scipy_io.savemat(tmp_path / "f.mat", {name: piece for name in rolls.PARTS})
     (found,) = rolls.load_rolls(str(tmp_path / "f.mat")).validation
     np.testing.assert_array_equal(found, np.eye(88)[:5])
+    for options in ({"tempo": 3}, {"steps_per_beat": 481}):
+        with pytest.raises(ValueError, match="must be in 1..480 and tempo"):
+            midi.write_midi(tmp_path / "g.mid", np.eye(88), **options)
     (tmp_path / "a.mid").unlink()
     midi.write_midi(tmp_path / "g.mid", np.eye(88))
     with pytest.raises(InputError, match="1 .mid files, which do not fill three parts"):
