@@ -126,13 +126,15 @@ def reload(options: Answering) -> tuple[Config, Translator]:
 def evaluate(options: Answering) -> None:
     """Asks the questions of the test; also what the answer to the nearest question is worth."""
     config, bot = reload(options)
-    asked, true, _ = (corpus := config.corpus(str(options.data or "") or config.data)).test
+    data = str(options.data or "") or config.data
+    asked, true, _ = (corpus := config.corpus(data)).test
     said = [best[0].text for best in bot(asked, beam_size=options.beam_size)]
     print(f"test, {len(asked)} questions: {translation_scores(said, true)}")
     for name, lines in dialogue.floors(corpus).items():
         score = translation_scores(lines, true)
         print(f"{name}: {score.exact:.1%} exact, BLEU {score.bleu:.1f}")
-    print("right by topic:", questions.right_by_topic(said) if config.data is None else "")
+    if data is None:
+        print("right by topic:", questions.right_by_topic(said))
 
 
 def chat(options: Answering) -> None:

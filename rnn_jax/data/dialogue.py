@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from rnn_jax.data import corpora, questions
-from rnn_jax.data.pairs import PairCorpus, Pairs
+from rnn_jax.data.pairs import PairCorpus, Pairs, clean, split_pairs
 
 
 def load_dialogue(
@@ -45,9 +45,18 @@ def load_dialogue(
         return PairCorpus(*(Pairs([one.question for one in part], [one.answer for one in part])
                             for part in drawn))  # fmt: skip
     given = corpora.load_pairs(data, validation, test)
-    parts = given.train, given.validation, given.test
-    return PairCorpus(*(part._replace(sources=[*map(questions.plain, part.sources)])
-                        for part in parts))  # fmt: skip
+    parts = [_plain(part) for part in (given.train, given.validation, given.test)]
+    if validation is None and str(data).partition(":")[0] not in ("builtin", "tfds"):
+        # Split anew as they are read: what differs in a capital alone is in one part.
+        lines = [[line for part in parts for line in part[side]] for side in (0, 1)]
+        return split_pairs(Pairs(lines[0], lines[1], sum(part.dropped for part in parts)))
+    return PairCorpus(*parts)
+
+
+def _plain(part: Pairs) -> Pairs:
+    """Without the questions of which nothing is left."""
+    found = clean([*map(questions.plain, part.sources)], part.targets, "none")
+    return found._replace(dropped=found.dropped + part.dropped)
 
 
 def floors(corpus: PairCorpus) -> dict[str, list[str]]:

@@ -72,10 +72,14 @@ def test_known_facts_and_plain_questions():
 
 
 def test_files_and_floors(tmp_path):
-    lines = [f"Who is  number {k}?\tNumber {k % 3}!" for k in range(80)]
+    lines = [f"{who} is  number {k}{end}\tNumber {k % 3}!" for k in range(80)
+             for who, end in (("Who", "?"), ("who", ""))]  # fmt: skip
+    lines.append("?!\tWhat?")
     (tmp_path / "a.tsv").write_text("\n".join(lines) + "\n")
     corpus = dialogue.load_dialogue(str(tmp_path / "a.tsv"))
     assert corpus.train.sources[0].startswith("who is number") and corpus.test.size
+    # however they are typed, the same questions are in one part, and none is empty
+    assert not {*corpus.train.sources} & {*corpus.test.sources, *corpus.validation.sources, ""}
     assert set(corpus.test.targets) <= {"Number 0!", "Number 1!", "Number 2!"}
     known = pairs.Pairs(["red big house", "big blue house", "red car", "a"], list("xyzw"))
     asked = ["the blue", "car red", "red big house", "nobody"]
