@@ -15,7 +15,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ Way = Literal["teacher", "scheduled", "professor"]
 class Config(training.Settings):
     process: tuple[processes.Name, ...] = ("copy", "walk")  # each is learnt
     way: tuple[Way, ...] = ("teacher", "scheduled", "professor")  # in each of these ways
-    num_symbols: cli.Count = 8
+    num_symbols: Annotated[int, cli.Range(3)] = 8  # of fewer a walk could not go wrong
     word: cli.Count = 5  # symbols that are copied
     length: cli.Count = 30  # steps of a sequence, after what is given
     rollout: cli.Count = 120  # steps that are measured

@@ -23,7 +23,7 @@ class Process(NamedTuple):
     """
 
     name: Name
-    num_symbols: int  # K, even for a walk: then it is on odd symbols at every other step
+    num_symbols: int  # K >= 3, even for a walk: then it is on odd symbols at every other step
     given: int  # L, first symbols that nothing tells; 1 for a walk
 
     def draw(self, rng: np.random.Generator, size: int, length: int) -> np.ndarray:

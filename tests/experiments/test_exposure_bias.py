@@ -128,6 +128,7 @@ def test_bad_input_is_one_line(tmp_path, capsys):
     for flags, message in (
         (["--way", "student"], "invalid choice"),
         (["--sampling", "1.5"], "1.5 is not in"),
+        (["--num-symbols", "2"], "--num-symbols: 2 is not in 3..inf"),
         (["evaluate", "--run-dir", tmp_path], "no run in"),
     ):
         assert main(*flags) == 2
