@@ -126,15 +126,13 @@ def reload(options: Answering) -> tuple[Config, Translator]:
 def evaluate(options: Answering) -> None:
     """Asks the questions of the test; also what the answer to the nearest question is worth."""
     config, bot = reload(options)
-    data = str(options.data or "") or config.data
-    asked, true, _ = (corpus := config.corpus(data)).test
+    asked, true, _ = (corpus := config.corpus(data := str(options.data or "") or config.data)).test
     said = [best[0].text for best in bot(asked, beam_size=options.beam_size)]
     print(f"test, {len(asked)} questions: {translation_scores(said, true)}")
     for name, lines in dialogue.floors(corpus).items():
         score = translation_scores(lines, true)
         print(f"{name}: {score.exact:.1%} exact, BLEU {score.bleu:.1f}")
-    if data is None:
-        print("right by topic:", questions.right_by_topic(said))
+    print(f"right by topic: {questions.right_by_topic(said)}" if data is None else "")
 
 
 def chat(options: Answering) -> None:

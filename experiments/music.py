@@ -31,7 +31,7 @@ CELLS = {"elman": cells.Elman, "gru": cells.GRU, "lstm": cells.LSTM}
 @dataclass(frozen=True)
 class Config(training.Settings):
     data: str | None = None  # FILE.mat or a folder of MIDI files; default: made by rules
-    steps_per_beat: Annotated[int, cli.Range(1, midi.TICKS)] = 2  # of MIDI files: 2 are eighth notes
+    steps_per_beat: Annotated[int, cli.Range(1, midi.TICKS)] = 2  # 2: eighth notes, of MIDI
     output: Literal["independent", "nade"] = "independent"  # how the keys of a step depend
     nade_size: cli.Count = 64  # hidden units of the NADE
     cell: Literal["lstm", "gru", "elman"] = "lstm"
