@@ -17,19 +17,26 @@ def test_delays_pooled_over_time_are_a_convolution_and_a_mean():
     model = models.FrameClassifier(config, rngs=nnx.Rngs(0, params=0))
     pure, params = models.take_apart(model)
     frames, lengths = rng.standard_normal((2, 9, 2)), np.array([9, 4])
-    found = jax.jit(lambda p, x, n: pure(p)(x, lengths=n))(params, jnp.array(frames), lengths)
+    labels = jnp.array([[2], [0]])
+
+    @jax.jit
+    def run(params, frames, lengths):
+        model = pure(params)
+        loss = model.loss(frames, labels, lengths=lengths, label_lengths=[1, 0])
+        return model(frames, lengths=lengths), loss
+
+    found, loss = run(params, jnp.array(frames), lengths)
     [(w, b)] = model.layers.get_params()
     w, b = np.asarray(w, float), np.asarray(b, float)
+    kernel, bias = (np.asarray(leaf[...]) for leaf in (model.output.kernel, model.output.bias))
     for row, length, logits in zip(frames, lengths, found):
         steps = [np.r_[row[t], row[t + 1] if t + 1 < length else 0 * row[t]]
                  for t in range(0, length, 2)]  # fmt: skip
         line = [np.zeros(4)] * 2 + steps + [np.zeros(4)] * 2
         ys = [np.maximum(0, b + sum(line[t + 2 * k] @ w[k] for k in range(3)))
               for t in range(len(steps))]  # fmt: skip
-        expected = np.mean(ys, 0) @ model.output.kernel[...] + model.output.bias[...]
+        expected = np.mean(ys, 0) @ kernel + bias
         np.testing.assert_allclose(logits, expected, atol=1e-5)
-    labels = jnp.array([[2], [0]])
-    loss = pure(params).loss(jnp.array(frames), labels, lengths=lengths, label_lengths=[1, 0])
     wanted = jax.nn.logsumexp(found[0]) - found[0, 2]  # the second row does not count
     np.testing.assert_allclose([loss.total, loss.count], [wanted, 1], atol=1e-5)
 
