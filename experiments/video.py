@@ -103,7 +103,8 @@ def look(pure: Any, config: Config, params: Any, part: Any, path: Path) -> tuple
     seen, found = config.seen, models.foresee(pure, params, films, config.seen)
     rows = {"true": films[0], "next": found.after[0], "alone": found.alone[0]}
     plots.plot_frames(rows, errors=found.errors(films, seen), seen=seen).savefig(path)
-    return found.said(films, seen), found.nats / config.side**2
+    nats = found.nats_alone if config.alone else found.nats  # as it learns
+    return found.said(films, seen), nats / config.side**2
 
 
 def train(config: Config) -> int:
@@ -124,10 +125,10 @@ def train(config: Config) -> int:
             said, nats = look(pure, config, params, held_out, run.path / f"{config.task}.png")
             return training.Report(f"--- step {done}, held out {said}", nats)
 
-        motion, pixels = config.task == "motion", (config.frames - 1) * config.side**2
+        motion, told = config.task == "motion", config.frames - (config.seen if config.alone else 1)
         return training.fit(
             config, run, partial(loss, pure, config), params, batch, report,
-            tokens_per_step=config.batch_size * (1 if motion else pixels),
+            tokens_per_step=config.batch_size * (1 if motion else told * config.side**2),
             floors={"chance": np.log(len(MOTIONS))} if motion else {},
             unit="film" if motion else "pixel",
         )  # fmt: skip

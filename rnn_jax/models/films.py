@@ -23,6 +23,7 @@ class Foreseen(NamedTuple):
     after: np.ndarray  # (N, T, height, width), each from all true frames before it
     alone: np.ndarray  # (N, T, height, width), those behind the seen ones without a further look
     nats: float  # of a frame, given all before it
+    nats_alone: float  # of a frame behind the seen ones, without a further look
 
     def errors(self, films: np.ndarray, seen: int) -> dict[str, np.ndarray]:
         """Squared error of a frame, summed over its pixels, mean over films, (T,) by name.
@@ -61,7 +62,8 @@ def _predict(pure: Pure[FramePredictor], seen: int, params: Params, films: Any) 
     model = pure(params)
     after, _ = model(films[:, :-1])
     alone = model.go_on(films[:, :seen], films.shape[1] - seen)
-    return jax.nn.sigmoid(after), jax.nn.sigmoid(alone), model.loss(films)
+    losses = model.loss(films), model.loss(films, seen)
+    return jax.nn.sigmoid(after), jax.nn.sigmoid(alone), losses
 
 
 def foresee(
@@ -87,12 +89,13 @@ def foresee(
         {'next': 4, 'copied': 4, 'alone': 3, 'held': 3, 'dark': 3}
     """
     after, alone = np.full_like(films, np.nan), np.full_like(films, np.nan)
-    sums: Sequence[Any] = []
+    sums: list[Any] = []
     for start in range(0, len(films), batch_size):
         cut = slice(start, start + batch_size)
-        after[cut, 1:], alone[cut, seen:], nats = _predict(pure, seen, params, films[cut])
-        sums = [*sums, nats]
-    return Foreseen(after, alone, merge(*sums).mean.item() * films[0, 0].size)
+        after[cut, 1:], alone[cut, seen:], both = _predict(pure, seen, params, films[cut])
+        sums.append(both)
+    nats = (merge(*parts).mean.item() * films[0, 0].size for parts in zip(*sums))
+    return Foreseen(after, alone, *nats)
 
 
 @partial(jax.jit, static_argnums=0)

@@ -77,17 +77,21 @@ def test_films_are_foreseen_in_parts_and_copies_are_counted():
     one, parts = (foresee(pure, params, films, 2, batch_size=size) for size in (3, 2))
     np.testing.assert_allclose(one.after, parts.after, atol=1e-6)
     assert one.nats == pytest.approx(parts.nats, rel=1e-5)
+    assert one.nats_alone == pytest.approx(parts.nats_alone, rel=1e-5)
+    p, true = one.alone[:, 2:].astype(float), films[:, 2:]
+    found = -(true * np.log(p) + (1 - true) * np.log(1 - p)).sum() / p[:, :, 0, 0].size
+    assert one.nats_alone == pytest.approx(found, rel=1e-5)
     assert np.isnan(one.after[:, 0]).all() and np.isfinite(one.after[:, 1:]).all()
     assert np.isnan(one.alone[:, :2]).all() and np.isfinite(one.alone[:, 2:]).all()
 
     grey = np.arange(4, dtype=np.float32)[None, :, None, None] * np.ones((2, 1, 2, 3), np.float32)
-    errors = Foreseen(grey, 0 * grey, 1.5).errors(grey, 2)
+    errors = Foreseen(grey, 0 * grey, 1.5, 2.5).errors(grey, 2)
     np.testing.assert_allclose(errors["next"], 0)
     np.testing.assert_allclose(errors["copied"], [np.nan, 6, 6, 6])
     np.testing.assert_allclose(errors["held"], [np.nan, np.nan, 6, 24])
     np.testing.assert_allclose(errors["alone"], [0, 6, 24, 54])
     np.testing.assert_allclose(errors["dark"], [np.nan, np.nan, 24, 54])
-    said = Foreseen(grey, 0 * grey, 1.5).said(grey, 2)
+    said = Foreseen(grey, 0 * grey, 1.5, 2.5).said(grey, 2)
     assert said == (
         "1.50 nats and a squared error of 0.00 a frame (copied 6.00); alone, 1 ahead 24.00 "
         "(held 6.00, dark 24.00); alone, 2 ahead 54.00 (held 24.00, dark 54.00)"
