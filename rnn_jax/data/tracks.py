@@ -79,6 +79,8 @@ def load_tracks(
             raise InputError(
                 f"data: {data} has {len(windows)} windows of {length} steps: at least 10 are needed"
             )
+        if length > 2 and not np.diff(windows, 2, axis=1).any():
+            raise InputError(f"data: {data}: nothing ever turns; there is nothing to learn")
         tenth = max(1, len(windows) // 10)
         bounds = [len(windows) - 2 * tenth, len(windows) - tenth]
         return Tracks(*np.split(windows, bounds))

@@ -32,13 +32,13 @@ class Imitator:
 
     @property
     def step(self) -> Any:
-        """The decoder's step, with a softmax over the symbols."""
+        """The decoder's step: a symbol in, logits of the next one out."""
         cell = cells.GRU(input_size=self.embedding_size, hidden_size=self.hidden_size)
         return decoding.TokenStep(cell=cell)
 
     @property
     def judge(self) -> decoding.Discriminator:
-        """Tells the taught from the free by states and logits."""
+        """Tells the taught from the free by states and probabilities."""
         size = self.hidden_size + self.process.num_symbols
         return decoding.Discriminator(behaviour_size=size, hidden_size=self.judge_size)
 

@@ -62,6 +62,10 @@ def test_a_file_of_tracks(tmp_path):
     found = tracks.load_tracks(str(path), length=2)  # 4 windows of each scene
     assert (len(found.train), len(found.validation), len(found.test)) == (10, 1, 1)
     np.testing.assert_allclose(found.test[0], scenes[2, 6:8, ::-1], rtol=1e-6)
+    with pytest.raises(InputError, match="nothing ever turns"):
+        still = tmp_path / "still.csv"
+        still.write_text("step,object,x,y\n" + "".join(f"{t},a,1,2\n" for t in range(40)))
+        tracks.load_tracks(str(still), length=4)
     with pytest.raises(InputError, match="3 windows of 9 steps"):
         tracks.load_tracks(str(path), length=9)
     for change, message in (
