@@ -109,7 +109,6 @@ PRESETS = {
     "fsdd": (FSDD := Config(
         normalize="level", copies=2, band_masks=(1, 5), time_masks=(1, 5), reductions=(2,),
         steps=2000, eval_every=500, num_buckets=2, average="exponential", average_decay=0.995)),
-    "fsdd-unseen": replace(FSDD, copies=3, band_warp=0.1, batch_size=64, steps=1500),
     "strings-ctc": (STRINGS := replace(FSDD, copies=0, steps=1500)),
     "strings-las": replace(STRINGS, model="las", reductions=(2, 2)),
     "las": Config(model="las", cell="lstm", sample_rate=16_000, hidden_size=256, layers=4,
