@@ -23,7 +23,7 @@ from tyro.conf import Positional
 from rnn_jax import cells, models
 from rnn_jax import train as training
 from rnn_jax.data import captioned, ngram, photos, subwords, vocabulary
-from rnn_jax.data.errors import refusing
+from rnn_jax.data.errors import InputError, refusing
 from rnn_jax.train import cli
 
 CELLS = {"elman": cells.Elman, "gru": cells.GRU, "lstm": cells.LSTM}
@@ -37,8 +37,7 @@ class Config(training.Settings):
     size: cli.Count = 32  # pixels a side
     min_count: cli.Count = 1  # rarer words are unknown
     max_length: cli.Count = 20  # words of a caption; longer ones are left out
-    mode: Literal["attend", "first", "inject"] = "attend"  # to a grid at every word; or its mean
-    # as a first word (show and tell); or the mean at every word
+    mode: Literal["attend", "first", "inject"] = "attend"  # places; or their mean, once or always
     hard: bool = False  # attend to one place at a time, drawn, by REINFORCE
     blind: bool = False  # images are black: what the language alone gives
     penalty: cli.Weight = 0.01  # of places that are not looked at once in all, when attending
@@ -138,6 +137,8 @@ class Files(cli.Saved):
 
 def caption(options: Files) -> None:
     """Describes image files: name, ln p over the length's penalty, and caption, a line each."""
+    if not options.files:
+        raise InputError("files: name at least one image")
     config, describe = reload(options)
     images, count = photos.Photos(options.files, config.size), options.num_best
     found = describe(images, beam_size=max(config.beam_size, count), num_best=count)

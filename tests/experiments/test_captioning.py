@@ -83,6 +83,8 @@ def test_bad_input_is_one_line_and_leaves_nothing(tmp_path, capsys):
         assert main("--run-dir", run, *options) == 2
         said = capsys.readouterr().err
         assert message in said and said.count("\n") == 1
-    for command in ("evaluate", "caption"):
-        assert main(command, "--run-dir", run) == 2
+    assert main("caption", "--run-dir", run) == 2
+    assert "files: name at least one image" in capsys.readouterr().err
+    for command in (["evaluate"], ["caption", "a.png"]):
+        assert main(*command, "--run-dir", run) == 2
         assert "no run in" in capsys.readouterr().err and not run.exists()
