@@ -23,6 +23,7 @@ import numpy as np
 
 from rnn_jax import cells, drivers
 from rnn_jax import train as training
+from rnn_jax.data import InputError
 from rnn_jax.plots.truncation import plot_truncation
 from rnn_jax.train import cli
 
@@ -124,6 +125,8 @@ def costs(config: Config, num_steps: int) -> dict[str, Cost]:
 
 def run(config: Config) -> None:
     """Trains with each reach on each lag, measures the three ways to a gradient, draws both."""
+    if not (config.lags and config.reaches and config.lengths):
+        raise InputError("lags, reaches, lengths: give at least one of each")
     with training.Run(config) as place:
         lags = jnp.asarray(config.lags)
         right = np.stack([jax.jit(jax.vmap(partial(recall, config, reach)))(lags)

@@ -48,8 +48,9 @@ def load_dialogue(
     parts = [_plain(part) for part in (given.train, given.validation, given.test)]
     if validation is None and str(data).partition(":")[0] not in ("builtin", "tfds"):
         # Split anew as they are read: what differs in a capital alone is in one part.
-        lines = [[line for part in parts for line in part[side]] for side in (0, 1)]
-        return split_pairs(Pairs(lines[0], lines[1], sum(part.dropped for part in parts)))
+        asked = [line for part in parts for line in part.sources]
+        said = [line for part in parts for line in part.targets]
+        return split_pairs(Pairs(asked, said, sum(part.dropped for part in parts)))
     return PairCorpus(*parts)
 
 

@@ -65,7 +65,7 @@ def test_the_script(tmp_path, capsys):
 
 
 def test_bad_input_is_one_line(tmp_path, capsys):
-    for flag, value in (("--lags", "0"), ("--updates", "0"), ("--reach", "2")):
-        assert main("--run-dir", tmp_path / "run", flag, value) == 2
+    for flags in (["--lags", "0"], ["--updates", "0"], ["--reach", "2"], ["--lags"]):
+        assert main("--run-dir", tmp_path / "run", *flags) == 2
         assert capsys.readouterr().err.count("\n") == 1
     assert not (tmp_path / "run").exists()
