@@ -49,6 +49,7 @@ def test_a_folder_is_split_by_image_and_read_when_asked_for(folder):
     blind = load_captioned(str(folder), size=8, blind=True)
     assert not blind.test.images[0].any() and blind.test.captions == corpus.test.captions
     assert blind.digest == corpus.digest
+    pytest.importorskip("sacrebleu")  # of the floor
     assert corpus.floor(corpus.train).startswith("always 'grey no . ")
 
 
