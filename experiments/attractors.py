@@ -116,13 +116,12 @@ def run(config: Config) -> None:
     """Measures all three and draws them."""
     with training.Run(config) as place:
         stored = np.maximum((LOADS * config.units).astype(int), 1)
-        shares, half, loads = {}, {}, stored / config.units
+        shares, half, orbits, periods, loads = {}, {}, {}, {}, stored / config.units
         for flipped in (0.05, 0.2):
-            found = np.array([retrieved(config, number, flipped) for number in stored])
+            found = np.array([retrieved(config, count, flipped) for count in stored])
             name, falling = f"from {flipped:.0%} wrong", -np.minimum.accumulate(found)
             shares[name], half[name] = [loads, found], float(np.interp(-0.5, falling, loads))
         energies, levels = descent(config)
-        orbits, periods = {}, {}
         for name, gain, f in (("linear", 1.0, identity), ("tanh", config.gain, jnp.tanh)):
             turns = rotation.turning_periods(rotate(config, OMEGAS, gain, f, (0.3, 0.0)))
             both = [rotate(config, [0.3], gain, f, (radius, 0.0)) for radius in (0.1, 1.0)]

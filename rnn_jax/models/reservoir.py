@@ -72,6 +72,7 @@ def go_on(cell: Any, params: PyTree, state: State, x: jax.Array, num_steps: int)
 
     def step(carry: tuple[State, jax.Array], _: None) -> tuple[tuple[State, jax.Array], jax.Array]:
         state, y = drivers.step(cell, params, *carry)
+        y = y.astype(x.dtype)
         return (state, y), y
 
     return jax.lax.scan(step, (state, x), None, num_steps)[1]
