@@ -73,7 +73,7 @@ class Config(training.Settings):
         size = self.hidden_size
         score: Any = {
             "additive": partial(attention.Additive, score_size=size),
-            "dot": partial(attention.Dot, scaled=True),
+            "dot": partial(attention.General, temperature=size**0.5),  # scaled, of any widths
             "general": attention.General,
             "multi_head": partial(attention.MultiHead, num_heads=4, head_size=-(-size // 4)),
         }.get(self.attention)

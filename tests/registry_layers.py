@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from rnn_jax import cells, layers
+from rnn_jax import attention, cells, layers
+from tests.attention.memory import ReadsMemory
 
 ELMAN = layers.RNN(cell=cells.Elman(input_size=3, hidden_size=3))
 GRU = layers.RNN(cell=cells.GRU(input_size=3, hidden_size=2))
@@ -78,6 +79,14 @@ LAYERS: dict[str, Entry] = {
         layers.TDNN(input_size=3, output_size=2, kernel_size=3, padding="valid"),
         streams=0,
         resets=False,
+    ),
+    "cross_attention": Entry(
+        ReadsMemory(
+            layer=NOISY,
+            attention=attention.MultiHead(query_size=3, memory_size=2, num_heads=2, head_size=3),
+            attentional_size=4,
+        ),
+        noisy=True,
     ),
     "dilated": Entry(layers.Dilated(layer=NOISY, dilation=3), noisy=True),
     "hierarchical": Entry(

@@ -4,6 +4,9 @@ from rnn_jax.layers.attention import SelfAttention as SelfAttention
 from rnn_jax.layers.base import Layer as Layer
 from rnn_jax.layers.base import Output as Output
 from rnn_jax.layers.bidirectional import Bidirectional as Bidirectional
+from rnn_jax.layers.cross_attention import CrossAttention as CrossAttention
+from rnn_jax.layers.cross_attention import CrossAttentionParams as CrossAttentionParams
+from rnn_jax.layers.cross_attention import attends_at_once as attends_at_once
 from rnn_jax.layers.dilated import Dilated as Dilated
 from rnn_jax.layers.grid import Grid as Grid
 from rnn_jax.layers.grid_cells import LSTM2D as LSTM2D

@@ -38,6 +38,8 @@ class Decoder(nnx.Module):
         before         c_t = attend(s_{t-1}),       s_t = RNN([e_t, c_t])
                        a_t = tanh([c_t, s_t] @ w_c),                         logits = a_t @ w + b
 
+    "after" without feeding a_{t-1}, attention follows the loop in a few large products.
+
     Tied, w is the transposed embedding (without attention h is mapped to E features first, where
     H is another number).
 
@@ -100,12 +102,13 @@ class Decoder(nnx.Module):
         core: Any = self.layer.layer
         read: PyTree = context
         if memory is not None:
-            mechanism, params = core.cell.cell.attention, self.layer.get_params().attention
-            read = mechanism.prepare(params, jnp.moveaxis(memory, 1, 0), lengths)
+            params: Any = self.layer.get_params()
+            rows = jnp.moveaxis(memory, 1, 0)
+            read = self.config.attention.prepare(params.attention, rows, lengths)
         state = core.initial_state(self._bound(read), (batch_size,))
         if begin is None:
             return DecoderState(state, read)
-        if self.config.attention is None:
+        if self.config.attention is None or self.config.attends_at_once:
             return DecoderState(tuple(begin(state)), read)
         stacked = state.cell._replace(cells=tuple(begin(state.cell.cells)))
         return DecoderState(state._replace(cell=stacked), read)
@@ -114,6 +117,8 @@ class Decoder(nnx.Module):
         """The layers' parameters with what is read in place."""
         params: Any = self.layer.get_params()
         core: Any = self.layer.layer
+        if self.config.attends_at_once:
+            return core.bind(params, read)
         if self.config.attention is not None:
             return core.cell.cell.bind(params, read)
         if self.config.context_size is not None:
@@ -130,14 +135,18 @@ class Decoder(nnx.Module):
     ) -> DecoderOutput:
         """Run the layers over vectors (B, T, E)."""
         core: Any = self.layer.layer
-        out = core.apply(
-            self._bound(state.read), jnp.moveaxis(xs, 1, 0), state.layer, lengths=lengths, key=key
-        )
-        ys, weights = out.ys, None
-        if self.config.attention is not None:
-            ys, weights = core.cell.split(ys)
+        given = self._bound(state.read), jnp.moveaxis(xs, 1, 0), state.layer
+        if self.config.attends_at_once:
+            out, weights = core.apply_with_weights(*given, lengths=lengths, key=key)
+        else:
+            out, weights = core.apply(*given, lengths=lengths, key=key), None
+            if self.config.attention is not None:
+                ys, weights = core.cell.split(out.ys)
+                out = out._replace(ys=ys)
+        if weights is not None:
             weights = jnp.moveaxis(weights, 0, 1)
-        return DecoderOutput(jnp.moveaxis(ys, 0, 1), weights, DecoderState(out.state, state.read))
+        ys = jnp.moveaxis(out.ys, 0, 1)
+        return DecoderOutput(ys, weights, DecoderState(out.state, state.read))
 
     def __call__(
         self,

@@ -70,6 +70,12 @@ class DecoderConfig:
         return self.embedding_size if self.tied else self.hidden_size
 
     @property
+    def attends_at_once(self) -> bool:
+        """Whether attention need not wait in the time loop: see ``layers.CrossAttention``."""
+        fed = self.order == "before" or self.feed
+        return self.attention is not None and not fed and layers.attends_at_once(self.attention)
+
+    @property
     def cells(self) -> list[Any]:
         """The cell of each layer, lowest first, without dropout and what is read."""
         mechanism, arriving = self.attention, self.embedding_size
@@ -83,14 +89,24 @@ class DecoderConfig:
 
     @property
     def layer(self) -> Any:
-        """All of them as one layer: a ``Stack``, or one ``RNN`` over a cell with attention."""
+        """All of them as one layer: a ``Stack``, attended from at once where nothing is fed back.
+
+        Else one ``RNN`` over a cell with attention.
+        """
         made, mechanism = self.cells, self.attention
-        if mechanism is None:
-            if self.context_size is not None:
-                made[0] = cells.Context(cell=made[0], context_size=self.context_size)
-            rnns = tuple(layers.RNN(cell=cell) for cell in made)
-            return layers.Stack(
-                layers=rnns, residual=self.residual, dropout=self.dropout, dropout_per="sequence"
+        if mechanism is None and self.context_size is not None:
+            made[0] = cells.Context(cell=made[0], context_size=self.context_size)
+        if mechanism is None or self.attends_at_once:
+            stack = layers.Stack(
+                layers=tuple(layers.RNN(cell=cell) for cell in made),
+                residual=self.residual,
+                dropout=self.dropout,
+                dropout_per="sequence",
+            )
+            if mechanism is None:
+                return stack
+            return layers.CrossAttention(
+                layer=stack, attention=mechanism, attentional_size=self.vector_size
             )
         above = (cells.VariationalDropout(cell=c, input_rate=self.dropout) for c in made[1:])
         attentive = cells.Attentive(
