@@ -16,8 +16,18 @@ from rnn_jax.data.errors import InputError
 from rnn_jax.train.checkpoint import Checkpoints, Restored, differences
 from rnn_jax.train.errors import MismatchError
 from rnn_jax.train.hosts import agree, is_first
+from rnn_jax.train.lock import lock
 from rnn_jax.train.plot import loss_curve
-from rnn_jax.train.saved import CHECKPOINTS, CONFIG, FREE, PLACES, reachable, read_metrics, read_run
+from rnn_jax.train.saved import (
+    CHECKPOINTS,
+    CONFIG,
+    FREE,
+    PLACES,
+    lost,
+    reachable,
+    read_metrics,
+    read_run,
+)
 from rnn_jax.typing import PyTree
 
 _GROWING = ("metrics.jsonl", "samples.txt")  # files that grow line by line as the run goes on
@@ -105,7 +115,7 @@ class Run:
                 with reachable(where):
                     epath.Path(where).mkdir(parents=True, exist_ok=True)
                 self.write(CONFIG, {"config": settings, "notes": notes})
-            self._lock = _lock(self.path / ".lock")
+            self._lock = lock(self.path / ".lock")
             if moved:
                 self.write(CONFIG, {"config": settings, "notes": moved})
         except OSError as error:
@@ -144,7 +154,7 @@ class Run:
         """
         values = jax.device_get([list(line.values()) for line in self._pending])
         lines = [
-            {name: x if isinstance(x, int) else _plain(x) for name, x in zip(line, row)}
+            {name: x if isinstance(x, int) else np.asarray(x).item() for name, x in zip(line, row)}
             for line, row in zip(self._pending, values)
         ]
         self._pending = []
@@ -186,8 +196,14 @@ class Run:
         self.checkpoints.save(step, state, {"sizes": sizes}, loss)
 
     def restore(self, like: PyTree) -> Restored | None:
-        """The newest checkpoint, or None; the growing files go back to where it was taken."""
+        """The newest checkpoint, or None; the growing files go back to where it was taken.
+
+        Raises:
+            InputError: if the run has saved some and there is none, so that nothing is overwritten.
+        """
         restored = self.checkpoints.restore_latest(like)
+        if restored is None:
+            agree(lost(self.path, self.checkpoints.directory) if is_first() else None)
         sizes = restored.notes["sizes"] if restored else {}
         for name in _GROWING if is_first() else ():
             size = min(self._size(name), sizes.get(name, 0))
@@ -219,12 +235,6 @@ class Run:
             self._lock.close()
 
 
-def _plain(x: Any) -> int | float:
-    """An integer if the array holds integers, else a float."""
-    number: int | float = np.asarray(x).item()
-    return number
-
-
 def _sound(line: dict[str, Any]) -> dict[str, Any]:
     """A line as JSON has it: null in place of NaN and inf."""
     return {name: x if math.isfinite(x) else None for name, x in line.items()}
@@ -233,18 +243,3 @@ def _sound(line: dict[str, Any]) -> dict[str, Any]:
 def _absolute(place: Any) -> str | None:
     """Where something lies: a path from the root, the name of a source as it is."""
     return str(place.absolute()) if isinstance(place, Path) else place
-
-
-def _lock(path: Path) -> IO[str]:
-    """A file that no other process has locked; the lock ends with the process or with close()."""
-    file = open(path, "w")
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except ModuleNotFoundError:  # Windows: two processes in one directory go unnoticed
-        pass
-    except OSError:
-        file.close()
-        raise InputError(f"run_dir: another process is training in {path.parent}") from None
-    return file

@@ -133,6 +133,28 @@ def read_run(directory: str | Path | None) -> SavedRun:
         raise InputError(f"run_dir: {path} is damaged: {error}") from None
 
 
+def lost(directory: Path, where: Any) -> InputError | None:
+    """Why a run that has no checkpoint must not begin anew; None if it may.
+
+    After two reports the checkpoint of the first was on the disk.
+
+    Args:
+        directory: of the run.
+        where: its checkpoints were.
+
+    Example:
+        >>> lost(Path("no/such/run"), "no/such/run/checkpoints") is None
+        True
+    """
+    steps = [line["step"] for line in read_metrics(directory) if "held_out_loss" in line]
+    if len(steps) < 2:
+        return None
+    return InputError(
+        f"run_dir: {directory} was saved after step {steps[-2]}, but no checkpoint is in {where}; "
+        "bring back what was there, or begin anew in another run_dir"
+    )
+
+
 def read_metrics(directory: str | Path) -> list[dict[str, Any]]:
     """The lines of metrics.jsonl of a run directory, in order; none if it is absent.
 
