@@ -44,7 +44,7 @@ class Config(training.Settings):
     tokens: corpora.Unit = "characters"
     vocabulary_size: cli.Count = 8000  # most words or subwords
     min_count: cli.Count = 1  # rarer words or characters are unknown
-    steps: cli.Count = 1500  # updates
+    steps: cli.Count = 1250  # updates
     chunk_size: cli.Count = 64  # tokens between two updates; the state is carried over
     cell: Cell = "lstm"
     driver: Literal["scan", "unrolled", "associative"] = "scan"  # associative: from min_gru on
