@@ -21,8 +21,9 @@ import numpy as np
 
 CONTROL = "A/A control"  # the baseline, entered a second time
 PAUSE = 0.01  # seconds before each measurement
+LONG = 0.3  # seconds of a call from which caches no longer count
 
-PACKAGES = ("rnn_jax", "jax", "jaxlib", "numpy", "flax", "dm-haiku", "equinox", "torch")
+PACKAGES = ("rnn_jax", "jax", "jaxlib", "numpy", "flax", "dm-haiku", "equinox", "keras", "torch")
 VARIABLES = (
     *("XLA_FLAGS", "JAX_PLATFORMS", "JAX_ENABLE_X64", "NPROC", "OMP_NUM_THREADS"),
     *("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_", "MALLOC_ARENA_MAX", "LD_PRELOAD"),
@@ -79,15 +80,19 @@ def measure(
         min_seconds: Short programs are called several times in a row, at least this long.
         clock: Seconds since some moment.
         pause: Waits for so many seconds. Threads of the last contender (those of OpenMP spin for a
-            while) go to sleep, and one call that does not count brings the caches back.
+            while) go to sleep, and one call that does not count brings the caches back, of programs
+            of less than ``LONG`` seconds.
     """
     again = next(p for p in programs if p.name == baseline)._replace(name=CONTROL)
-    entries, calls = [*programs, again], {}
+    entries, calls, short = [*programs, again], {}, set()
     for program in entries:
         program.call()
         begin = clock()
         program.call()
-        calls[program.name] = max(1, round(min_seconds / max(clock() - begin, 1e-7)))
+        once = clock() - begin
+        calls[program.name] = max(1, round(min_seconds / max(once, 1e-7)))
+        if once < LONG:
+            short.add(program.name)
     seconds: dict[str, list[float]] = {program.name: [] for program in entries}
     gc.collect()
     gc.disable()
@@ -95,7 +100,8 @@ def measure(
         for number in range(rounds):
             for program in entries if number % 2 == 0 else entries[::-1]:
                 pause(PAUSE)
-                program.call()
+                if program.name in short:
+                    program.call()
                 begin = clock()
                 for _ in range(calls[program.name]):
                     program.call()
@@ -221,11 +227,18 @@ def _version(name: str) -> str | None:
 
 
 def _commit() -> str | None:
-    """The checkout's commit, with a + where files differ from it."""
-    command = ["git", "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=+"]
-    folder = Path(__file__).parent
+    """The commit that last changed what is measured, with a + where files differ from it."""
+    folder = Path(__file__).parent.parent
+    code = ("--", "rnn_jax", "benchmarks/*.py")
+    commands = (
+        ["git", "log", "-1", "--abbrev=12", "--format=%h", *code],
+        ["git", "status", "--porcelain", *code],
+    )
     try:
-        run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
-        return run.stdout.strip()
+        last, changed = (
+            subprocess.run(c, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
+            for c in commands
+        )
+        return (last + ("+" if changed else "")) or None
     except (OSError, subprocess.CalledProcessError):
         return None

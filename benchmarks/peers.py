@@ -5,6 +5,7 @@ layout; it is affine, so its transpose brings the other's gradient back into our
 (``rnn_jax.bridge`` copies weights and is not differentiable; a test holds the two equal.)
 """
 
+import os
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import Any, NamedTuple
@@ -25,20 +26,38 @@ class Layer(NamedTuple):
     lacks: tuple[str, ...] = ()  # our parameters that it has no place for; they must be 0
 
 
+# What a library has not, or has by other equations.
+LACKS = {
+    ("haiku", "elman"): "haiku's VanillaRNN has a ReLU for the tanh",
+    ("equinox", "elman"): "equinox has no Elman cell",
+}
+
+
 def jax_peers(cell: Any) -> tuple[list[Layer], list[str]]:
     """The layers of the JAX libraries that are installed, and what is left out and why."""
     kind = type(cell).__name__.lower()
-    makers: dict[str, Any] = {"flax": (nnx_layer, _linen)}
-    if kind != "elman":  # haiku's has a ReLU for tanh, equinox has none
-        makers |= {"haiku": (_haiku,), "equinox": (_equinox,)}
+    makers: dict[str, Any] = {
+        "flax": (nnx_layer, _linen), "haiku": (_haiku,), "equinox": (_equinox,), "keras": (_keras,)
+    }  # fmt: skip
     layers, missing = [], []
     for package, functions in makers.items():
         if kind not in ("elman", "gru", "lstm"):
             missing.append(f"{package} has no {type(cell).__name__} of the same equations")
+        elif (package, kind) in LACKS:
+            missing.append(LACKS[package, kind])
         elif find_spec(package):
-            layers += [function(cell, kind) for function in functions]
+            try:
+                layers += [function(cell, kind) for function in functions]
+            except ImportError as error:
+                missing.append(f"{package} does not load: {error}")
         else:
             missing.append(f"{package} is not installed")
+    if kind != "lstm":
+        missing.append("jax.experimental.rnn has the LSTM alone")
+    elif jax.default_backend() != "gpu":
+        missing.append("jax.experimental.rnn, which is cuDNN's LSTM, wants a GPU")
+    else:
+        layers.append(_cudnn(cell, kind))
     return layers, missing
 
 
@@ -149,3 +168,49 @@ def _equinox(cell: Any, kind: str) -> Layer:
         return jax.lax.scan(step, (zero, zero) if kind == "lstm" else zero, xs)[1]
 
     return Layer("equinox cell + lax.scan", cell, pack, apply)
+
+
+def _keras(cell: Any, kind: str) -> Layer:
+    os.environ.setdefault("KERAS_BACKEND", "jax")  # read when it is first imported
+    import keras
+
+    if keras.backend.backend() != "jax":
+        raise ImportError(f"it runs on {keras.backend.backend()}; set KERAS_BACKEND=jax")
+    names = {"lstm": "LSTM", "gru": "GRU", "elman": "SimpleRNN"}
+    layer = getattr(keras.layers, names[kind])(cell.hidden_size, return_sequences=True)
+    layer.build((None, None, cell.input_size))
+
+    def turn(w: jax.Array) -> jax.Array:  # gates z r h for our r z n
+        r, z, n = jnp.split(w, 3, axis=-1)
+        return jnp.concatenate([z, r, n], -1)
+
+    def pack(p: Any) -> Any:
+        if kind != "gru":
+            return [p.w_x, p.w_h, p.b]
+        zeros = jnp.zeros(2 * cell.hidden_size, p.b_h.dtype)
+        return [turn(p.w_x), turn(p.w_h), jnp.stack([turn(p.b), jnp.concatenate([zeros, p.b_h])])]
+
+    def apply(weights: Any, xs: jax.Array) -> Any:
+        rest = [variable.value for variable in layer.non_trainable_variables]
+        return layer.stateless_call(weights, rest, xs.swapaxes(0, 1))[0].swapaxes(0, 1)
+
+    return Layer(f"keras {names[kind]}", cell, pack, apply)
+
+
+def _cudnn(cell: Any, kind: str) -> Layer:
+    from jax.experimental import rnn
+
+    sizes = (cell.input_size, cell.hidden_size)
+
+    def pack(p: Any) -> jax.Array:  # gates i f g o; a second bias beside the states
+        leaves = (p.w_x.T, p.w_h.T, p.b, jnp.zeros_like(p.b))
+        return jnp.concatenate([leaf.ravel() for leaf in leaves])
+
+    def apply(weights: jax.Array, xs: jax.Array) -> jax.Array:
+        num_steps, rows, _ = xs.shape
+        zero = jnp.zeros((1, rows, cell.hidden_size), xs.dtype)
+        lengths = jnp.full(rows, num_steps, jnp.int32)
+        ys = rnn.lstm(xs.swapaxes(0, 1), zero, zero, weights, lengths, *sizes, 1, 0.0, False)[0]
+        return ys.swapaxes(0, 1)
+
+    return Layer("jax.experimental.rnn (cuDNN)", cell, pack, apply)

@@ -9,22 +9,26 @@
 For every contest: time in units of the baseline's (flax nnx.RNN where it has the cell, else
 ``lax.scan`` over the step, written by hand), tokens a second, the share of the floor (the time of
 the matrix products alone at the speed of a large one here), temporary memory, time to trace and to
-compile, the error against the plain scan. Results are written after every contest; the same command
-again measures only what is missing, and with nothing missing makes table and picture anew.
+compile, the error of the outputs, or the largest of the gradient's by weights and inputs, against
+the plain scan in float64. Results are written after every contest; the same command again measures
+only what is missing, and with nothing missing makes report and picture anew.
+``python -m benchmarks.readme`` makes the README's tables of results.
 """
 
 import json
 import sys
+import time
 from dataclasses import asdict, dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 
 import jax
 
-from benchmarks import aot, harness, report, suite_report
+from benchmarks import aot, harness, report, suite, suite_report
 from benchmarks.contenders import CELLS, Mode
 from benchmarks.scan_vs_unrolled import say
-from benchmarks.suite import BY_HAND, SIZES, SMOKE, Entry, Size, compare, entries, flops, peak
+from benchmarks.suite import BY_HAND, SIZES, SMOKE, Entry, Size, compare, entries
 from rnn_jax.data.errors import InputError
 from rnn_jax.train import cli
 
@@ -32,11 +36,6 @@ CellName: Any = Literal[tuple(CELLS)]
 SizeName: Any = Literal[tuple(SIZES)]
 ASKED = ("suite", "rounds", "threads")
 FIXED = ("processor", "cores", "device", "versions", "commit", "variables")
-CHOICES: dict[str, tuple[str, ...]] = {
-    "smoke": ("tiny",),
-    "cpu": ("tiny", "char_lm", "char_lm_512", "speech", "long"),
-    "gpu": tuple(SIZES),
-}
 
 
 @dataclass(frozen=True)
@@ -49,6 +48,7 @@ class Config:
     rounds: cli.Count = 11  # measurements of each contender; 11 at least for a claim
     threads: cli.Natural = 0  # of torch; 0 for as many as cores, which is what JAX takes
     patience: cli.Weight = 0.0  # most seconds to wait, for each contest, until the machine is quiet
+    minutes: cli.Weight = 0.0  # after so many no further contest begins; 0 for no limit
 
 
 def run(config: Config) -> None:
@@ -64,7 +64,7 @@ def run(config: Config) -> None:
     if config.suite == "smoke":
         config = replace(config, rounds=3)
     table = SMOKE if config.suite == "smoke" else SIZES
-    wanted = entries(config.sizes or CHOICES[config.suite], config.cells, config.modes)
+    wanted = entries(config.suite, config.sizes, config.cells, config.modes)
     if not wanted:
         raise InputError("--sizes: very_long is for min_gru alone; nothing is left to measure")
     if unknown := {entry.size for entry in wanted} - set(table):
@@ -74,13 +74,19 @@ def run(config: Config) -> None:
     except OSError as error:
         raise InputError(f"--out: cannot write to {out}: {error.strerror}") from None
     path = out / "results.json"
-    document = begin(path, config)
+    document, deadline = begin(path, config), time.monotonic() + 60 * (config.minutes or inf)
+    document["wanted"] += [list(e) for e in wanted if list(e) not in document["wanted"]]
+    report.write_json(path, document)
     for number, entry in enumerate(wanted, 1):
         if list(entry) in [contest["entry"] for contest in document["contests"]]:
             continue
+        if time.monotonic() > deadline:
+            say(f"{config.minutes:g} minutes are over; the same command goes on from here")
+            break
         say(f"{number} of {len(wanted)}: {' '.join(entry)}, load {harness.load()}")
         document["contests"].append(contest(entry, table[entry.size], config, document["peak"]))
         report.write_json(path, document)
+        (out / "report.md").write_text(suite_report.text(json.loads(path.read_text())))
     document = json.loads(path.read_text())
     text = suite_report.text(document)
     (out / "report.md").write_text(text)
@@ -95,7 +101,7 @@ def begin(path: Path, config: Config) -> dict[str, Any]:
         try:
             found: dict[str, Any] = json.loads(path.read_text())
             known = found["environment"] | {name: found["config"][name] for name in ASKED}
-            _ = [contest["entry"] for contest in found["contests"]], found["peak"]
+            _ = [contest["entry"] for contest in found["contests"]], found["peak"], found["wanted"]
         except (ValueError, KeyError, TypeError):
             raise InputError(f"--out: {path} holds no results of this suite") from None
         now = environment | {name: getattr(config, name) for name in ASKED}
@@ -109,7 +115,9 @@ def begin(path: Path, config: Config) -> dict[str, Any]:
         "command": "python -m benchmarks.run " + " ".join(sys.argv[1:]),
         "config": asdict(config),
         "environment": environment,
-        "peak": peak(),
+        "peak": suite.peak(),
+        "compile_by_steps": suite.growth(),
+        "wanted": [],
         "contests": [],
     }
 
@@ -124,15 +132,22 @@ def contest(entry: Entry, size: Size, config: Config, speed: float) -> dict[str,
         lambda: harness.measure(programs, baseline, config.rounds), config.patience
     )
     rows = report.make_rows(programs, errors, times, baseline, "rnn_jax scan")
+    tokens, floor = size.steps * size.batch_size, suite.flops(size, entry.cell, entry.mode) / speed
+
+    def speeds(row: report.Row) -> dict[str, float]:
+        fastest = min(row.seconds)
+        return {"tokens_per_second": tokens / fastest, "share_of_floor": floor / fastest}
+
     return {
         "entry": list(entry),
         "size": size._asdict(),
-        "tokens": size.steps * size.batch_size,
-        "floor_seconds": flops(size, entry.cell, entry.mode) / speed,
+        "tokens": tokens,
+        "floor_seconds": floor,
         "baseline": baseline,
-        "rows": [row._asdict() for row in rows],
+        "rows": [row._asdict() | speeds(row) for row in rows],
         "left_out": left_out,
         "others": others,
+        "load": harness.load(),
     }
 
 

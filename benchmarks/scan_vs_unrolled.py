@@ -116,8 +116,8 @@ def contest(config: Config, kind: str, mode: Mode) -> report.Contest:
     else:
         enter(full, found)
     torch = contenders.torch_program(mode, case, config.threads or harness.num_cores())
-    if torch is None:
-        left_out.append("torch is not installed")
+    if isinstance(torch, str):
+        left_out.append(torch)
     else:
         enter(*torch)
     say(f"{kind} {mode}: timing {len(programs)} contenders, load {harness.load()}")

@@ -1,6 +1,7 @@
 """The entries of the benchmark suite: sizes of the field, cells, contenders, floors."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 
 from benchmarks import contenders, harness
 from benchmarks.contenders import Mode
+from benchmarks.harness import Program
 from benchmarks.peers import Layer, jax_peers
 from rnn_jax import cells, drivers
 
@@ -33,7 +35,20 @@ SIZES = {
     "very_long": Size(65536, 8, 512, 512),  # of cells that run in parallel over time
 }
 SMOKE = {"tiny": Size(4, 2, 3, 4)}
+MAIN, REST = ("lstm", "gru"), ("elman", "layer_norm_lstm", "min_gru")
+# What tells most comes first, should there be time for a part alone.
+PLANS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
+    "smoke": [("tiny", MAIN + REST)],
+    "cpu": [
+        *[(size, MAIN) for size in ("char_lm", "char_lm_512", "speech", "tiny")],
+        ("long", ("lstm", "min_gru")),
+        *[(size, REST) for size in ("char_lm", "tiny", "char_lm_512")],
+    ],
+    "gpu": [(size, MAIN + REST) for size in SIZES],
+}
 BY_HAND = "lax.scan over step"  # what one writes; other libraries take this and what they add
+# Of 1000 steps and more a call takes seconds, so that these alone of the peers are measured there.
+FROM_STEPS, FEW = 1000, ("flax nnx.RNN", "keras", "torch", "jax.experimental.rnn")
 
 
 class Entry(NamedTuple):
@@ -44,21 +59,26 @@ class Entry(NamedTuple):
     mode: Mode
 
 
-def entries(sizes: Sequence[str], kinds: Sequence[str], modes: Sequence[Mode]) -> list[Entry]:
-    """Every cell at every size; the longest for affine cells alone.
+def entries(
+    suite: str, sizes: Sequence[str], kinds: Sequence[str], modes: Sequence[Mode]
+) -> list[Entry]:
+    """What a suite measures, in its order; or every cell at the sizes that are named.
 
     Example:
-        >>> entries(["tiny", "very_long"], ["lstm", "min_gru"], ["forward"])[-1]
+        >>> entries("gpu", ["tiny", "very_long"], ["lstm", "min_gru"], ["forward"])[-1]
         Entry(size='very_long', cell='min_gru', mode='forward')
-        >>> len(entries(["tiny", "very_long"], ["lstm", "min_gru"], ["forward"]))
+        >>> len(entries("gpu", ["tiny", "very_long"], ["lstm", "min_gru"], ["forward"]))
         3
+        >>> entries("cpu", [], ["elman", "lstm"], ["training"])[0]
+        Entry(size='char_lm', cell='lstm', mode='training')
     """
+    plan = [(size, tuple(kinds)) for size in sizes] or PLANS[suite]
     return [
         Entry(size, kind, mode)
-        for size in sizes
-        for kind in kinds
+        for size, planned in plan
+        for kind in planned
         for mode in modes
-        if size != "very_long" or kind == "min_gru"
+        if kind in kinds and (size != "very_long" or kind == "min_gru")
     ]
 
 
@@ -75,6 +95,21 @@ def layers(cell: Any, platform: str) -> tuple[list[Layer], list[str]]:
     ours.append(own(cell, BY_HAND, drivers.scan, gradient="autodiff", unroll=1))
     peers, left_out = jax_peers(cell)
     return ours + peers, left_out
+
+
+def shortened(found: list[Layer], steps: int) -> tuple[list[Layer], list[str]]:
+    """Fewer contenders where each takes long: ours, Flax' (or what one writes) and ``FEW``."""
+    names = [layer.name for layer in found]
+    if steps < FROM_STEPS:
+        return found, []
+
+    def stays(name: str) -> bool:
+        first = BY_HAND if FEW[0] not in names else FEW[0]
+        return name.startswith(("rnn_jax", first, *FEW))
+
+    gone = [name for name in names if not stays(name)]
+    reasons = [f"{', '.join(gone)}: not measured at {FROM_STEPS} steps and more"] if gone else []
+    return [layer for layer in found if stays(layer.name)], reasons
 
 
 def flops(size: Size, kind: str, mode: Mode) -> float:
@@ -103,20 +138,46 @@ def peak(size: int = 1024, rounds: int = 7) -> float:
     return 2.0 * size**3 / float(times.min())
 
 
+def growth() -> dict[str, float]:
+    """Seconds to compile the gradient of an LSTM by ``scan``, by the number of steps."""
+    found = {}
+    for steps in (64, 128, 8192):  # the first brings the compiler itself into memory
+        case = contenders.make_case("lstm", steps, 8, 64, 64)
+        layer = contenders.own_layer(case.cell, "rnn_jax scan", drivers.scan)
+        program = contenders.jax_program(layer, "training", case)
+        found[steps] = (program.trace_seconds or 0.0) + (program.compile_seconds or 0.0)
+    return {str(steps): found[steps] for steps in (128, 8192)}
+
+
 def compare(entry: Entry, size: Size, threads: int) -> Any:
-    """All contenders of an entry, compiled and checked to agree: programs, errors, left out."""
+    """All contenders of an entry, compiled and checked to agree: programs, errors, left out.
+
+    A peer that does not run or computes something else is left out, with what it said.
+    """
     case = contenders.make_case(entry.cell, *size)
     checker = contenders.Checker(entry.mode, case)
     found, left_out = layers(case.cell, jax.default_backend())
+    found, reasons = shortened(found, size.steps)
+    left_out += reasons
     programs, errors = [], {}
+
+    def enter(layer: Layer, make: Callable[[], Program]) -> None:
+        try:
+            program = make()
+            errors[layer.name] = checker.error(layer, program.call())
+        except Exception as error:
+            if layer.name.startswith(("rnn_jax", BY_HAND)):
+                raise
+            said = str(error).strip().split("\n", 1)[0]
+            left_out.append(f"{layer.name}: {type(error).__name__}: {said}")
+        else:
+            programs.append(program)
+
     for layer in found:
-        program = contenders.jax_program(layer, entry.mode, case)
-        programs.append(program)
-        errors[layer.name] = checker.error(layer, program.call())
+        enter(layer, partial(contenders.jax_program, layer, entry.mode, case))
     torch = contenders.torch_program(entry.mode, case, threads)
-    if torch is None:
-        left_out.append("torch is not installed, or has no such cell")
+    if isinstance(torch, str):
+        left_out.append(torch)
     else:
-        programs.append(torch[1])
-        errors[torch[0].name] = checker.error(torch[0], torch[1].call())
+        enter(torch[0], lambda: torch[1])
     return programs, errors, left_out

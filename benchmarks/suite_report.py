@@ -24,11 +24,27 @@ def text(document: Mapping[str, Any]) -> str:
         f"{machine['processor']}, {machine['cores']} cores, {machine['device']}; commit "
         f"{machine['commit']}; {versions}; load average {machine['load']} at the beginning; a "
         f"large product runs at {document['peak'] / 1e9:.0f} GFLOP/s.\n",
+        *missing(document),
+        compile_times(document["compile_by_steps"]),
         summary(document["contests"]),
         wins(document["contests"]),
         *(details(contest) for contest in document["contests"]),
     ]
     return "\n".join(parts)
+
+
+def missing(document: Mapping[str, Any]) -> list[str]:
+    """What was asked for and is not there yet."""
+    there = [contest["entry"] for contest in document["contests"]]
+    left = [" ".join(entry) for entry in document["wanted"] if entry not in there]
+    asked = len(document["wanted"])
+    return [f"Measured: {asked - len(left)} of {asked}; not: {', '.join(left)}.\n"] if left else []
+
+
+def compile_times(seconds: Mapping[str, float]) -> str:
+    """One line: how the time to trace and compile grows with T."""
+    shown = ", ".join(f"T={steps} {value:.1f} s" for steps, value in seconds.items())
+    return f"To trace and compile the gradient of an LSTM of 64 units by ours: {shown}.\n"
 
 
 def summary(contests: list[dict[str, Any]]) -> str:
@@ -47,7 +63,6 @@ def summary(contests: list[dict[str, Any]]) -> str:
         torch = [_median(row["to_baseline"]) for name, row in rows.items() if "torch" in name]
         low, median, high = _quartiles(ours["to_baseline"])
         a_low, _, a_high = _quartiles(rows[CONTROL]["to_baseline"])
-        seconds = min(ours["seconds"])
         memory = "-"
         if base["temp_bytes"] and ours["temp_bytes"] is not None:
             memory = f"{ours['temp_bytes'] / base['temp_bytes']:.2f}"
@@ -55,7 +70,7 @@ def summary(contests: list[dict[str, Any]]) -> str:
             f"| {contest['entry'][0]} | {contest['entry'][1]} | {contest['entry'][2]} | "
             f"**{median:.2f}** | {low:.2f}-{high:.2f} | {a_low:.2f}-{a_high:.2f} | {peer} "
             f"| {f'{torch[0]:.2f}' if torch else '-'} | "
-            f"{contest['tokens'] / seconds:,.0f} | {contest['floor_seconds'] / seconds:.0%} | "
+            f"{ours['tokens_per_second']:,.0f} | {ours['share_of_floor']:.0%} | "
             f"{memory} |"
         )
     return "\n".join(lines) + "\n"
@@ -84,15 +99,17 @@ def details(contest: Mapping[str, Any]) -> str:
         + ", ".join(f"{k} {v}" for k, v in contest["size"].items()),
         "",
         *([f"Others used {contest['others']} cores meanwhile.\n"] if contest["others"] else []),
-        "| contender | time | quartiles | | ms (min) | temp MiB | trace s | compile s | error |",
-        "| --- | ---: | :---: | --- | ---: | ---: | ---: | ---: | ---: |",
+        "| contender | time | quartiles | | ms (min) | tokens/s | of the floor | temp MiB "
+        "| trace s | compile s | error |",
+        "| --- | ---: | :---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in sorted(contest["rows"], key=lambda row: _median(row["to_baseline"])):
         low, median, high = _quartiles(row["to_baseline"])
         temp = "-" if row["temp_bytes"] is None else f"{row['temp_bytes'] / 2**20:.3g}"
         lines.append(
             f"| {row['name']} | {median:.2f} | {low:.2f}-{high:.2f} | {row['verdict']} | "
-            f"{min(row['seconds']) * 1e3:.3g} | {temp} | {_number(row['trace_seconds'], '.2f')} | "
+            f"{min(row['seconds']) * 1e3:.3g} | {row['tokens_per_second']:,.0f} | "
+            f"{row['share_of_floor']:.0%} | {temp} | {_number(row['trace_seconds'], '.2f')} | "
             f"{_number(row['compile_seconds'], '.1f')} | {_number(row['error'], '.0e')} |"
         )
     lines += [f"\nLeft out: {reason}." for reason in contest["left_out"]]

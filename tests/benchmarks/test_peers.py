@@ -5,11 +5,15 @@ from importlib.util import find_spec
 import jax
 import numpy as np
 import pytest
+from jax.experimental import rnn
 
 from benchmarks import contenders, peers
 from rnn_jax import bridge, cells
 
-PACKAGES = {"flax nnx": "flax", "flax linen": "flax", "haiku": "haiku", "equinox": "equinox"}
+PACKAGES = {
+    "flax nnx": "flax", "flax linen": "flax", "haiku": "haiku", "equinox": "equinox",
+    "keras": "keras",
+}  # fmt: skip
 SIZES = {"num_steps": 3, "batch_size": 2, "input_size": 3, "hidden_size": 4}
 
 
@@ -19,9 +23,11 @@ def _as_users_run_it(standard_promotion):
         yield
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru"])
+@pytest.mark.parametrize("kind", ["lstm", "gru", "elman"])
 @pytest.mark.parametrize("peer", [*PACKAGES, "torch"])
 def test_peer_agrees(peer: str, kind: str):
+    if (peer, kind) in peers.LACKS:
+        pytest.skip(peers.LACKS[peer, kind])
     package = PACKAGES.get(peer, peer)
     if not find_spec(package):
         pytest.skip(f"{package} is not installed")
@@ -50,6 +56,7 @@ def test_weights_are_those_of_the_bridge(kind: str):
         },
         "haiku": getattr(bridge, f"{kind}_to_haiku")(case.params, "core", **before),
         "equinox": getattr(bridge, f"{kind}_to_equinox")(case.params, **after),
+        "keras": getattr(bridge, f"{kind}_to_keras")(case.params, **after),
     }
     for layer in peers.jax_peers(case.cell)[0]:
         packed = layer.pack(case.params)
@@ -73,4 +80,26 @@ def test_what_is_not_installed_is_named(monkeypatch):
     monkeypatch.setattr(peers, "find_spec", lambda name: name == "flax")
     layers, missing = peers.jax_peers(cells.LSTM(input_size=2, hidden_size=3))
     assert [layer.name for layer in layers] == ["flax nnx.RNN", "flax linen.RNN"]
-    assert missing == ["haiku is not installed", "equinox is not installed"]
+    assert missing == [
+        *(f"{package} is not installed" for package in ("haiku", "equinox", "keras")),
+        "jax.experimental.rnn, which is cuDNN's LSTM, wants a GPU",
+    ]
+    layers, missing = peers.jax_peers(cells.Elman(input_size=2, hidden_size=3))
+    assert [layer.name for layer in layers] == ["flax nnx.RNN", "flax linen.RNN"]
+    assert missing[:2] == [peers.LACKS["haiku", "elman"], peers.LACKS["equinox", "elman"]]
+
+
+def test_weights_of_cudnn(monkeypatch):
+    """In the layout that JAX unpacks for its own reference of cuDNN's loop, which needs no GPU."""
+
+    def reference(x, h_0, c_0, weights, lengths, *options):
+        unpacked = rnn.unpack_lstm_weights(weights, *options[:3], options[-1])
+        return rnn.lstm_ref(x, h_0, c_0, *unpacked, lengths, *options)
+
+    monkeypatch.setattr(rnn, "lstm", reference)
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    monkeypatch.setattr(peers, "find_spec", lambda name: None)
+    case = contenders.make_case("lstm", **SIZES)
+    (layer,), _ = peers.jax_peers(case.cell)
+    program = contenders.jax_program(layer, "training", case)
+    assert contenders.Checker("training", case).error(layer, program.call()) < 1e-6

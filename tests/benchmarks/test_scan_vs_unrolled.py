@@ -38,6 +38,8 @@ def test_smoke(tmp_path: Path, capsys, monkeypatch):
     assert contest["left_out"] == [
         "haiku is not installed",
         "equinox is not installed",
+        "keras is not installed",
+        "jax.experimental.rnn, which is cuDNN's LSTM, wants a GPU",
         "torch is not installed",
     ]
     rows = {row["name"]: row for row in contest["rows"]}
