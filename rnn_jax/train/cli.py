@@ -15,6 +15,7 @@ from rnn_jax.data.errors import InputError
 from rnn_jax.train.errors import MismatchError, StorageError
 from rnn_jax.train.hosts import join_hosts
 from rnn_jax.train.memory import keep_freed_memory
+from rnn_jax.train.record import Record
 
 # Exit status. After INTERRUPTED the same command goes on, and after STUCK it may; after MISMATCH
 # (the run directory holds another configuration) and DIVERGED other settings may help, after
@@ -81,7 +82,8 @@ def main(
     A command is a function of one frozen dataclass, whose fields become the flags; the first
     command may be left out. `--preset` chooses one of several values of the first command's
     dataclass. A field `run_dir` that is None becomes runs/SCRIPT/PRESET. Bad input of any kind is
-    one line on standard error and status 2.
+    one line on standard error and status 2. A command that has ended in a run is noted there, see
+    `Record`.
 
     Args:
         prog: how the script is called; SCRIPT is its last word after a point.
@@ -107,7 +109,8 @@ def main(
         training for 5 steps in runs/x/small
         0
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    typed = list(sys.argv[1:] if argv is None else argv)
+    arguments = list(typed)
     by_name = {command.__name__: command for command in commands}
     name = arguments.pop(0) if arguments and arguments[0] in by_name else next(iter(by_name))
     others = ", ".join(other for other in by_name if other != name)
@@ -124,7 +127,10 @@ def main(
             options = dataclasses.replace(options, run_dir=Path("runs") / script / preset)
         if getattr(options, "distributed", False):
             join_hosts()
-        return by_name[name](options) or DONE
+        with Record(prog, typed, name, preset, options, whole=argv is None) as record:
+            status = by_name[name](options) or DONE
+        record.note(status)
+        return status
     except InputError as error:
         message = str(error)
         status = MISMATCH if isinstance(error, MismatchError) else BAD_INPUT

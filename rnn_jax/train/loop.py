@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeVar
 
 from rnn_jax.train.cli import DONE, INTERRUPTED
+from rnn_jax.train.hosts import is_first
 from rnn_jax.train.progress import Progress
+from rnn_jax.train.record import REPORT
 from rnn_jax.train.run import Run
 from rnn_jax.train.stop import StopSignal
 
@@ -97,6 +99,8 @@ def loop(
                     if not math.isfinite(found.loss):
                         raise _diverged(run, f"at step {done} the held-out loss is {found.loss}")
                     run.save(done, state, found.loss)
+                    if is_first():
+                        run.write(REPORT, {"step": done, **found._asdict()})
                 progress.write(found.text)
             elif stopping:
                 run.save(done, state)

@@ -39,6 +39,8 @@ class Run:
         config.json     the configuration
         metrics.jsonl   one JSON object per line: step, loss, ...
         samples.txt     what the model wrote as it learnt
+        report.json     the last report
+        commands.jsonl  how it was made, see Record
         curve.png       loss over the steps
         checkpoints/    see Checkpoints
 

@@ -55,7 +55,7 @@ def contents(directory):
 def test_a_run_leaves_everything_behind(whole):
     names = {path.name for path in whole.iterdir() if not path.name.startswith(".")}
     files = {"config.json", "metrics.jsonl", "samples.txt", "curve.png", "checkpoints"}
-    assert names == files | {"vocabulary.json", "speed.jsonl"}
+    assert names == files | {"vocabulary.json", "speed.jsonl", "report.json", "commands.jsonl"}
     metrics = read_metrics(whole)
     assert [line["step"] for line in metrics if "loss" in line] == list(range(1, 10))
     assert [line["step"] for line in metrics if "held_out_loss" in line] == [4, 8, 9]
