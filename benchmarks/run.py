@@ -1,7 +1,7 @@
 """The benchmark suite: cells, sizes and contenders side by side, as one table and one picture.
 
     python -m benchmarks.run --suite smoke          # a minute: that all of them agree
-    python -m benchmarks.run --suite cpu            # long; it goes on where it stopped
+    python -m benchmarks.run --suite cpu            # half an hour; it goes on where it stopped
     python -m benchmarks.run --suite gpu
     python -m benchmarks.run --suite aot            # compiled for devices that are not here
     python -m benchmarks.run --suite cpu --cells lstm --sizes char_lm --modes training
@@ -44,7 +44,7 @@ class Config:
     out: Path | None = None  # where the report goes; default runs/benchmarks/SUITE
     sizes: tuple[SizeName, ...] = ()  # default: those of the suite
     cells: tuple[CellName, ...] = tuple(CELLS)
-    modes: tuple[Mode, ...] = ("forward", "training")  # training: gradient by weights and inputs
+    modes: tuple[Mode, ...] = ("training", "forward")  # training: gradient by weights and inputs
     rounds: cli.Count = 11  # measurements of each contender; 11 at least for a claim
     threads: cli.Natural = 0  # of torch; 0 for as many as cores, which is what JAX takes
     patience: cli.Weight = 0.0  # most seconds to wait, for each contest, until the machine is quiet

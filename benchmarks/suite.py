@@ -41,8 +41,8 @@ PLANS: dict[str, list[tuple[str, tuple[str, ...]]]] = {
     "smoke": [("tiny", MAIN + REST)],
     "cpu": [
         *[(size, MAIN) for size in ("char_lm", "char_lm_512", "speech", "tiny")],
-        ("long", ("lstm", "min_gru")),
-        *[(size, REST) for size in ("char_lm", "tiny", "char_lm_512")],
+        *[(size, REST) for size in ("char_lm", "tiny")],
+        *[("long", ("lstm", "min_gru")), ("char_lm_512", REST)],
     ],
     "gpu": [(size, MAIN + REST) for size in SIZES],
 }
