@@ -44,4 +44,5 @@ from rnn_jax.data import tracks as tracks
 from rnn_jax.data import translation as translation
 from rnn_jax.data import vocabulary as vocabulary
 from rnn_jax.data import windows as windows
+from rnn_jax.data import word_traits as word_traits
 from rnn_jax.data.errors import InputError as InputError

@@ -11,6 +11,7 @@ from rnn_jax.losses import CRFParams, Sum, crf_log_likelihood, crf_viterbi, cros
 from rnn_jax.models.checks import check_places, check_rates, check_tokens
 from rnn_jax.models.letters import Letters, LettersConfig
 from rnn_jax.models.reader import Reader, ReaderConfig
+from rnn_jax.models.rows import embed
 from rnn_jax.ops import length_mask
 
 
@@ -23,6 +24,9 @@ class TaggerConfig:
         reader: What is read and how: ``ReaderConfig(vocab_size=...)`` for words.
         crf: Whether tags form a chain (conditional random field) or stand by themselves (softmax).
         letters: How words are read by their letters, too; None for not at all.
+        trait_counts: How many numbers each trait of a word may be, as ``data.WordTraits.sizes``;
+            a table for each makes vectors of them.
+        trait_size: Features of a trait.
 
     Example:
         >>> TaggerConfig(num_tags=5, reader=ReaderConfig(vocab_size=50)).crf
@@ -33,6 +37,8 @@ class TaggerConfig:
     reader: ReaderConfig
     crf: bool = True
     letters: LettersConfig | None = None
+    trait_counts: tuple[int, ...] = ()
+    trait_size: int = 10
 
     def __post_init__(self) -> None:
         check_sizes(self)
@@ -74,6 +80,10 @@ class Tagger(nnx.Module):
         extra = 0 if config.letters is None else config.letters.output_size
         if config.letters is not None:
             self.letters = Letters(config.letters, rngs=rngs)
+        if config.trait_counts:
+            tables = [nnx.Embed(n, config.trait_size, rngs=rngs) for n in config.trait_counts]
+            self.traits = nnx.List(tables)
+        extra += len(config.trait_counts) * config.trait_size
         self.reader = Reader(config.reader, extra, rngs=rngs)
         self.output = nnx.Linear(config.reader.output_size, config.num_tags, rngs=rngs)
         if config.crf:
@@ -91,20 +101,42 @@ class Tagger(nnx.Module):
         inputs: jax.Array,
         letters: jax.Array | None = None,
         *,
+        traits: jax.Array | None = None,
         lengths: jax.Array | None = None,
         key: jax.Array | None = None,
     ) -> jax.Array:
-        """Scores (B, T, V) of words (B, T), or of features, and their letters (B, T, C)."""
-        if (letters is None) != (self.config.letters is None):
-            raise ValueError(
-                f"letters is {'not ' * (letters is None)}given, but the model "
-                f"{'reads' if letters is None else 'does not read'} letters: see TaggerConfig."
-            )
-        if letters is not None:
-            check_tokens(letters, "letters", ndim=3)
-            check_places(letters, inputs, "letters", "inputs")
-        extra = None if letters is None else self.letters(letters)
+        """Scores (B, T, V) of words (B, T), or of features, their letters (B, T, C) and traits."""
+        extra = self._about(inputs, letters, traits)
         return self.output(self.reader(inputs, extra, lengths=lengths, key=key))
+
+    def _about(
+        self, inputs: jax.Array, letters: jax.Array | None, traits: jax.Array | None
+    ) -> jax.Array | None:
+        """Features (B, T, E) of what is known of words beside which they are."""
+        counts = self.config.trait_counts
+        for name, given, read in (
+            ("letters", letters, self.config.letters is not None),
+            ("traits", traits, bool(counts)),
+        ):
+            if (given is not None) != read:
+                raise ValueError(
+                    f"{name} is {'not ' * read}given, but the model "
+                    f"{'reads' if read else 'does not read'} {name}: see TaggerConfig."
+                )
+            if given is not None:
+                check_tokens(given, name, ndim=3)
+                check_places(given, inputs, name, "inputs")
+        found = [] if letters is None else [self.letters(letters)]
+        if traits is not None:
+            if traits.shape[-1] != len(counts):
+                raise ValueError(
+                    f"traits has shape {traits.shape}, but TaggerConfig has {len(counts)} "
+                    "trait_counts: give as many for each word."
+                )
+            for place, (table, count) in enumerate(zip(self.traits, counts)):
+                check_tokens(traits[..., place], "traits", vocab_size=count)
+                found.append(embed(table.embedding[...], traits[..., place]))
+        return jnp.concatenate(found, axis=-1) if found else None
 
     def loss(
         self,
@@ -112,12 +144,14 @@ class Tagger(nnx.Module):
         tags: jax.Array,
         letters: jax.Array | None = None,
         *,
+        traits: jax.Array | None = None,
         lengths: jax.Array | None = None,
         key: jax.Array | None = None,
     ) -> Sum:
         """Negative log-likelihood of tags (B, T): a sum over sequences, a count of real tokens."""
         check_tokens(tags, "tags")
-        scores = jnp.moveaxis(self(inputs, letters, lengths=lengths, key=key), 1, 0)
+        scores = self(inputs, letters, traits=traits, lengths=lengths, key=key)
+        scores = jnp.moveaxis(scores, 1, 0)
         if not self.config.crf:
             return cross_entropy(scores, tags.T, lengths=lengths)
         per_row = crf_log_likelihood(self.chain, scores, tags.T, lengths=lengths)
@@ -129,10 +163,13 @@ class Tagger(nnx.Module):
         inputs: jax.Array,
         letters: jax.Array | None = None,
         *,
+        traits: jax.Array | None = None,
         lengths: jax.Array | None = None,
+        bias: jax.Array | None = None,
     ) -> jax.Array:
-        """The most probable tags (B, T), 0 on padding."""
-        scores = jnp.moveaxis(self(inputs, letters, lengths=lengths), 1, 0)
+        """The most probable tags (B, T), 0 on padding; of scores + bias (V,) where one is given."""
+        scores = jnp.moveaxis(self(inputs, letters, traits=traits, lengths=lengths), 1, 0)
+        scores = scores if bias is None else scores + bias.astype(scores.dtype)
         if self.config.crf:
             return crf_viterbi(self.chain, scores, lengths=lengths)[0].T
         best = jnp.argmax(scores, axis=-1)

@@ -33,6 +33,7 @@ def test_it_learns_its_batch(crf):
 def test_the_loss_of_the_chain_is_that_of_all_its_paths():
     model = tagger(letters=LETTERS)
     rng = np.random.default_rng(0)
+    bias = jnp.asarray(rng.normal(size=3), jnp.float32)
     for name in ("transitions", "start", "end"):
         param = getattr(model, name)
         param.set_value(jnp.asarray(rng.normal(size=param[...].shape), param[...].dtype))
@@ -44,7 +45,8 @@ def test_the_loss_of_the_chain_is_that_of_all_its_paths():
         scores = model(WORDS, letters, lengths=LENGTHS)
         loss = model.loss(WORDS, TAGS, letters, lengths=LENGTHS)
         padded = model(WORDS, longer, lengths=LENGTHS)
-        return scores, loss, model.tags(WORDS, letters, lengths=LENGTHS), padded
+        found = [model.tags(WORDS, letters, lengths=LENGTHS, bias=b) for b in (None, bias)]
+        return scores, loss, found, padded
 
     scores, loss, found, padded = run()
     scores = np.asarray(scores, np.float64)
@@ -56,17 +58,43 @@ def test_the_loss_of_the_chain_is_that_of_all_its_paths():
         return steps + moves + chain[1][tags[0]] + chain[2][tags[-1]]
 
     total = 0.0
-    best = np.zeros((3, 4), int)
+    best = np.zeros((2, 3, 4), int)
     for row, length in enumerate(LENGTHS.tolist()):
         paths = list(product(range(3), repeat=length))
         of_paths = np.array([score(row, path) for path in paths])
         right = [int(tag) for tag in TAGS[row, :length]]
         total += np.log(np.exp(of_paths).sum()) - score(row, right)
-        best[row, :length] = paths[of_paths.argmax()]
+        best[0, row, :length] = paths[of_paths.argmax()]
+        biased = [of + sum(bias[tag] for tag in path) for of, path in zip(of_paths, paths)]
+        best[1, row, :length] = paths[np.argmax(biased)]
     np.testing.assert_allclose(loss.total, total, rtol=1e-5)
     assert loss.count == 7
-    assert (found == best).all()
+    assert (np.asarray(found) == best).all() and (best[0] != best[1]).any()
     np.testing.assert_allclose(padded, scores, atol=1e-6)
+
+
+def test_traits_stand_beside_words_and_letters():
+    model = tagger(letters=LETTERS, trait_counts=(3, 2), trait_size=4)
+    rng = np.random.default_rng(0)
+    letters = jnp.asarray(rng.integers(0, 5, (3, 4, 2)))
+    traits = np.stack([rng.integers(0, count, (3, 4)) for count in (3, 2)], axis=-1)
+    tables = [np.asarray(table.embedding[...]) for table in model.traits]
+    rows = [table[of] for table, of in zip(tables, np.moveaxis(traits, -1, 0))]
+
+    @jax.jit
+    def run(rows):
+        extra = jnp.concatenate([model.letters(letters), *rows], axis=-1)
+        by_hand = model.output(model.reader(WORDS, extra, lengths=LENGTHS))
+        return model(WORDS, letters, traits=jnp.asarray(traits), lengths=LENGTHS), by_hand
+
+    np.testing.assert_allclose(*run(rows), rtol=1e-6)
+    for given, message in (
+        (None, "traits is not given, but the model reads traits"),
+        (jnp.zeros((3, 4, 1), int), r"traits has shape \(3, 4, 1\), but TaggerConfig has 2"),
+        (jnp.full((3, 4, 2), 2), "traits holds 2, but the vocabulary has 2 entries"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            model(WORDS, letters, traits=given)
 
 
 def test_bad_input_is_named():
