@@ -7,20 +7,29 @@ from benchmarks.suite_report import OURS, is_peer
 
 Results = Mapping[str, Any]  # documents by name: cpu, gpu, aot, fused_kernel, bf16_gradient, ...
 NOT_MEASURED, COMPILED = "not measured: no such device was at hand", "compiled only"
-# Why a peer is faster, by its kind, for the list of its wins.
+# Why a peer is faster, by (whose loop it is, size or pass), for the list of its wins.
 REASONS = {
-    ("torch", "small"): "a step is a few microseconds of arithmetic, and each operation in XLA's "
-    "loop costs as much again; torch's loop is C++ with few of them",
-    ("torch", "training"): "oneDNN runs the whole layer by kernels written for it and keeps the "
-    "gates; ours are XLA's products, and the gates are computed twice to spare memory",
-    ("torch", "forward"): "oneDNN runs the whole layer by kernels written for it; ours are XLA's "
-    "products, with copies of state and outputs between them",
+    ("oneDNN", "small"): "all steps are one kernel of oneDNN (`mkldnn_rnn_layer` in torch's "
+    "profile); a step is a few microseconds of arithmetic, and XLA's loop spends as much on "
+    "starting its operations",
+    ("oneDNN", "training"): "all steps are one kernel of oneDNN forward and one back, which keep "
+    "the gates; ours are XLA's products, and the gates are computed twice to spare memory",
+    ("oneDNN", "forward"): "all steps are one kernel of oneDNN; ours are XLA's products, with "
+    "copies of state and outputs between them",
+    ("torch", "small"): "torch's loop is in C++, with MKL's products, which at this size cost less "
+    "to start than XLA's operations",
+    ("torch", "training"): "torch's loop calls MKL's products, which at this shape are presumably "
+    "faster than XLA's, and keeps the gates, which we compute twice to spare memory",
+    ("torch", "forward"): "torch's loop calls MKL's products, which at this shape are presumably "
+    "faster than XLA's",
+    ("cuDNN", ""): "cuDNN runs many steps in one kernel, XLA several kernels a step",
     ("jax", "small"): "the loop over chunks of steps has a fixed cost, which at this size shows",
     ("jax", "training"): "the deferred gradient computes the gates twice, which costs more here "
     "than it saves",
     ("jax", "forward"): "the loop over chunks of steps is made for the gradient; forward alone it "
     "gains nothing over a plain one",
 }
+SMALL = 256  # units, below which a size is small
 
 
 class Goal(NamedTuple):
@@ -50,6 +59,20 @@ def is_torch(name: str) -> bool:
 def is_jax(name: str) -> bool:
     """Whether a contender is another JAX library's."""
     return is_peer(name) and not is_torch(name)
+
+
+def kind_of_win(name: str, mode: str, units: int) -> tuple[str, str]:
+    """The key of the reason for which a peer is faster.
+
+    Example:
+        >>> kind_of_win("torch.nn.GRU", "training", 512), kind_of_win("torch.nn.LSTM", "x", 32)
+        (('torch', 'training'), ('oneDNN', 'small'))
+    """
+    if "cuDNN" in name:
+        return "cuDNN", ""
+    loops = {"torch.nn.LSTM": "oneDNN"}
+    library = loops.get(name, "torch" if is_torch(name) else "jax")
+    return library, "small" if units < SMALL else mode
 
 
 def fastest(contest: Mapping[str, Any], kind: Callable[[str], bool]) -> Any:

@@ -25,7 +25,6 @@ from rnn_jax.train import cli
 BEGIN, END = "<!-- made by python -m benchmarks.readme: begin -->", "<!-- end -->"
 KEPT = {"results.json": "json", "report.md": "md", "picture.png": "png"}
 NAMES = ("cpu", "gpu", "fused_kernel", "bf16_gradient", "parallel_in_time")
-SMALL = 256  # units, below which a size is small
 
 
 @dataclass(frozen=True)
@@ -172,10 +171,9 @@ def lost(contests: list[Mapping[str, Any]]) -> Iterator[tuple[tuple[str, str], s
         cell, mode = contest["entry"][1:]
         for row in contest["rows"]:
             if row["ours_verdict"] == "slower" and is_peer(row["name"]):
-                library = "torch" if goals.is_torch(row["name"]) else "jax"
-                where = "small" if contest["size"]["hidden_size"] < SMALL else mode
+                kind = goals.kind_of_win(row["name"], mode, contest["size"]["hidden_size"])
                 what = f"{row['name']}, {cell} {mode}, {shape(contest)}"
-                yield (library, where), f"{what} ({row['ours']['median']:.2f})"
+                yield kind, f"{what} ({row['ours']['median']:.2f})"
 
 
 if __name__ == "__main__":
