@@ -110,10 +110,12 @@ def read(run: Path) -> tuple[dict[str, Any], Path]:
     entry |= {"said": source["said"], "evaluation": None}
     if later:
         entry["evaluation"] = {name: source[name] for name in ("command", "cpu_seconds")}
+    if not lines[last]["pictures"]:
+        raise InputError(f"{run}: it was trained before {COMMANDS} was; train it anew elsewhere")
     pictures = [name for line in (lines[last], source) for name in line["pictures"]]
     own = [name for name in pictures if name != "curve.png"] or pictures
-    if not own or not (run / own[-1]).exists():
-        raise InputError(f"{run}: there is no picture {own[-1] if own else ''}".rstrip())
+    if not (run / own[-1]).exists():
+        raise InputError(f"{run}: its picture {own[-1]} is gone; make it again")
     return entry, run / own[-1]
 
 

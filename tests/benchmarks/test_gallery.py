@@ -28,6 +28,8 @@ def make(run: Path, *lines: dict) -> Path:
     text = "".join(json.dumps(one) + "\n" for one in lines)
     (run / "commands.jsonl").write_text(text)
     for number, name in enumerate(dict.fromkeys(n for one in lines for n in one["pictures"])):
+        if name == "gone.png":
+            continue
         image.new("RGB", (1, 1), (number, 0, 0)).save(run / name)
     return run
 
@@ -107,7 +109,8 @@ def test_runs_are_shown_and_those_not_given_again_are_kept(folder: Path):
             [line("tags", status=cli.INTERRUPTED)],
             "it was interrupted; `python -m experiments.tags`",
         ),
-        ([line("tags")], "there is no picture"),
+        ([line("tags"), line("tags evaluate", "evaluate", pictures=("a.png",))], "it was trained"),
+        ([line("tags", pictures=("gone.png",))], "its picture gone.png is gone"),
     ],
 )
 def test_what_is_not_whole_is_refused_by_name(folder: Path, capsys, lines, message):
