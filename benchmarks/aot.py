@@ -8,9 +8,11 @@ Nothing runs; the compilers themselves tell how much memory a step takes, which 
 are and whether one stands in a time loop, how many cycles a TPU takes by the compiler's own
 estimate (of one chip, collectives and the time to load a program left out), how many kernels a GPU
 starts. Without autotuning, as here, XLA takes the first tiling for a
-GPU's products, so no speed follows. report.md and results.json go to ``--out``.
+GPU's products, so no speed follows. report.md and results.json go to ``--out``; the same command
+again compiles what is missing there.
 """
 
+import json
 import multiprocessing
 import os
 import sys
@@ -98,17 +100,32 @@ def compile_steps(config: Config) -> None:
         }
     }
     config.out.mkdir(parents=True, exist_ok=True)
-    rows: list[Row] = []
+    rows = compiled_before(config, environment)
+    done = {(row.case.replace(" ", "_"), row.target, row.mode) for row in rows}
     spawn = multiprocessing.get_context("spawn")  # each target wants a JAX of its own
     for target in config.targets:
         with ProcessPoolExecutor(1, spawn, start, (target,)) as process:
             for name in config.cases:
                 for mode in config.modes if CHIPS[target] > 1 else config.modes[:1]:
+                    if (name, f"{CHIPS[target]} x {target}", mode) in done:
+                        continue
                     print(f"{target}: compiling {name}, {mode}", file=sys.stderr, flush=True)
                     asked = (name, config.smoke, target, mode, config.precision)
                     rows.append(process.submit(compile_one, *asked).result())
                     write(config, environment, rows)  # what there is, should the rest take long
+    write(config, environment, rows)
     print((config.out / "report.md").read_text())
+
+
+def compiled_before(config: Config, environment: dict[str, Any]) -> list[Row]:
+    """What an interrupted run in the same folder has, of the same commit and compilers."""
+    try:
+        found = json.loads((config.out / "results.json").read_text())
+        was, now = found["environment"] | found["config"], environment | asdict(config)
+        same = ("commit", "versions", "compilers", "precision", "smoke")
+        return [Row(**row) for row in found["rows"]] if all(was[k] == now[k] for k in same) else []
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
 
 
 def write(config: Config, environment: dict[str, Any], rows: list[Row]) -> None:

@@ -1,5 +1,6 @@
 """Compiling for devices that are not here, where their compilers are; else what reads programs."""
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -106,6 +107,16 @@ def test_table():
         "- speech: B=1",
         "- x: B=2",
     ]
+
+
+def test_what_was_compiled_is_kept(tmp_path):
+    row = aot.Row("speech", "B=1", "4 x v5e", "jit", 9.6, 3, 5, {"all-reduce": [1, 0]}, 2.5, None)
+    config, environment = aot.Config(out=tmp_path), {"commit": "a", "versions": {}, "compilers": {}}
+    assert aot.compiled_before(config, environment) == []
+    aot.write(config, environment | {"python": "3"}, [row])
+    assert aot.compiled_before(config, environment) == [row]
+    assert aot.compiled_before(config, environment | {"commit": "b"}) == []
+    assert aot.compiled_before(dataclasses.replace(config, smoke=True), environment) == []
 
 
 def test_absent_compilers_are_named(monkeypatch, capsys):
