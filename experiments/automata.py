@@ -104,13 +104,13 @@ def train(config: Config) -> int:
     with training.Run(config) as place:
         right = {name: count_right(config, *pair) for name, pair in MACHINES.items()}
         place.write("results.json", {"strings": config.strings, "right": right})
-        print(f"by hand, right on so many of {config.strings} strings: {right}")
         status = training.fit(
             config, place, partial(loss, cell), params,
             lambda step: strings(config, [0, step], config.batch_size, config.length)[0], report,
             tokens_per_step=config.batch_size * config.length, unit="symbol",
         )  # fmt: skip
     if status == cli.DONE:
+        print(f"by hand, right on so many of {config.strings} strings: {right}")
         evaluate(Evaluation(config.run_dir, config.clusters))
     return status
 

@@ -27,7 +27,8 @@ class Record:
     command began; `version` of this package; `pictures` that it wrote, in that order; and `said`,
     what it printed: of a command that trained, what it printed from its last report on.
 
-    Where there is no run, or it cannot be written, nothing is noted, and nothing is said of it.
+    Where there is no run, or it cannot be written, nothing is noted, and nothing is said of it. Nor
+    is a command that fails or is killed; one that is interrupted and has saved is.
 
     Args:
         prog: how the script is called.
@@ -80,7 +81,7 @@ class Record:
 
     def note(self, status: int) -> None:
         """Adds the line of a command that has ended with this status."""
-        if self._directory is None or not is_first() or not _holds_runs(self._directory):
+        if self._directory is None or not _holds_runs(self._directory) or not is_first():
             return
         written = [name for name, when in self._files().items() if self._before.get(name) != when]
         line = self._known | {
@@ -100,8 +101,10 @@ class Record:
         """Pictures and report of the run with the times when they were written, oldest first."""
         if self._directory is None:
             return {}
-        found = [*self._directory.glob("*.png"), *self._directory.glob(REPORT)]
-        times = {path.name: path.stat().st_mtime_ns for path in found}
+        times = {}
+        for path in (*self._directory.glob("*.png"), *self._directory.glob(REPORT)):
+            with contextlib.suppress(FileNotFoundError):  # another process took it away just now
+                times[path.name] = path.stat().st_mtime_ns
         return dict(sorted(times.items(), key=lambda item: item[1]))
 
     def _said(self, directory: Path, reported: bool) -> str:
