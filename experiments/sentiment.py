@@ -132,6 +132,7 @@ def evaluate(options: cli.Saved) -> None:
     config, judge = reload(options)
     data = str(options.data or "") or config.data
     corpus = labelled.load_labelled(data, config.validation, config.test)
+    training.read_run(options.run_dir).compare_data(corpus.digest, options.data)
     said, _ = look(judge, corpus.test, Path(str(options.run_dir), "test.png"))
     print(f"test: {said} ({corpus.floors(corpus.test)})")
 

@@ -11,7 +11,6 @@ never heard (always the same: 13 %). Of six speakers, unseen knows 88.4 % on ave
 """
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -94,7 +93,7 @@ def loss(pure: Any, config: Config, params: Any, carry: Any, rows: Any, key: Any
                              label_lengths=rows.target_lengths, key=key), carry  # fmt: skip
 
 
-def batched(config: Config, words: Sequence[str], part: speech.Utterances, like: Any = None) -> Any:
+def batched(config: Config, words: Any, part: speech.Utterances, like: Any = None) -> Any:
     """Features and the number of the word, in batches of like length."""
     heard = audio_features.spoken_features(part, config.augment.log_mel, config.normalize)
     labels, bounds = classes.numbered(part.texts, words)[:, None], like and like.bounds
@@ -102,7 +101,7 @@ def batched(config: Config, words: Sequence[str], part: speech.Utterances, like:
                                seed=config.seed, given_bounds=bounds)  # fmt: skip
 
 
-def look(pure: Any, params: Any, batches: Any, words: Sequence[str], path: Path) -> Any:
+def look(pure: Any, params: Any, batches: Any, words: Any, path: Path) -> Any:
     """How a part was understood, in words and in nats; a picture of what was confused."""
     ask = jax.jit(lambda rows, lengths: jax.nn.softmax(pure(params)(rows, lengths=lengths)))
     chances, labels = classes.answers(ask, batches), np.concatenate(batches.targets)
@@ -140,10 +139,11 @@ def evaluate(options: cli.Saved) -> None:
     """Classifies the test recordings; test.png shows which words were confused."""
     config, words = (run := training.read_run(options.run_dir)).config(Config), run.notes["words"]
     (pure, params), data = config.model(len(words)), str(options.data or config.data)
-    part = speech_sources.load_speech(data, unseen_speaker=config.unseen_speaker).part("test")
-    params = training.restore_params(run, config, params)
-    said, _ = look(pure, params, batched(config, words, part), words, run.directory / "test.png")
-    print("test:", said)
+    corpus = speech_sources.load_speech(data, unseen_speaker=config.unseen_speaker)
+    run.compare_data(corpus.digest, options.data)
+    params, part = training.restore_params(run, config, params), corpus.part("test")
+    check, path = batched(config, words, part), run.directory / "test.png"
+    print("test:", look(pure, params, check, words, path)[0])
 
 
 if __name__ == "__main__":

@@ -132,9 +132,9 @@ def evaluate(options: cli.Saved) -> None:
     """Tags the test sentences; test.png shows which kinds were confused."""
     config, tagger, *model = reload(options)
     corpus = config.corpus(str(options.data or "") or config.data)
+    training.read_run(options.run_dir).compare_data(corpus.digest, options.data)
     said, path = tagger(*model, corpus.test.words), Path(str(options.run_dir), "test.png")
-    found = look(said, corpus.test, corpus.kinds, path)
-    print(f"test: {found} ({corpus.floor(corpus.test)})")
+    print(f"test: {look(said, corpus.test, corpus.kinds, path)} ({corpus.floor(corpus.test)})")
 
 
 def predict(options: cli.Saved) -> None:

@@ -1,6 +1,7 @@
 """What a run has left in its directory, for reading."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields
@@ -65,6 +66,17 @@ class SavedRun:
         if missing := [name for name in names if name not in known and name not in FREE]:
             raise InputError(f"run_dir: {self.directory / CONFIG} lacks {', '.join(missing)}")
         return kind(**{name: known[name] for name in names if name in known})
+
+    def compare_data(self, digest: str, given: Any = None) -> None:
+        """Warns in a line on standard error where the run's own data have changed since.
+
+        Args:
+            digest: what the data are now.
+            given: other data that were asked for in their place, which may be any; else None.
+        """
+        if given is None and digest != self.settings.get("data"):
+            where = self.notes.get("data") or "what is built in"
+            print(f"warning: data: {where} has changed since the run began", file=sys.stderr)
 
     def restore(self, like: S, best: bool = False) -> S:
         """The newest saved state, or the best, given one of the same structure.

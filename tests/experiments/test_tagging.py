@@ -39,21 +39,64 @@ def names(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("crf", ["--crf", "--no-crf"])
 def test_it_finds_names_by_their_context(crf, names, tmp_path, capsys, monkeypatch):
-    run = tmp_path / "run"
-    flags = ["--preset", "tiny", "--run-dir", run, "--data", names, "--parallel", "none", crf]
+    run, data = tmp_path / "run", tmp_path / "own.conll"
+    data.write_text(names.read_text())
+    flags = ["--preset", "tiny", "--run-dir", run, "--data", data, "--parallel", "none", crf]
     assert main(*flags, "--steps", "100", "--eval-every", "50", "--dropout", "0") == 0
     assert read_metrics(run)[-1]["held_out_loss"] < 0.1
     left = {path.name for path in run.iterdir()}
     assert {"confusion.png", "curve.png", "vocabulary.json", "letters.json"} <= left
     capsys.readouterr()
     assert main("evaluate", "--run-dir", run) == 0
-    said = capsys.readouterr().out
+    said, warned = capsys.readouterr()
     f1, floor = float(said.split("F1 ")[1].split(",")[0]), float(said.split("word ")[1][:4])
-    assert f1 > 95 > 60 > floor and (run / "test.png").exists()
+    assert f1 > 95 > 60 > floor and (run / "test.png").exists() and not warned
+    data.write_text(names.read_text() + "meet\tO\nAvon\tB-person\n")
+    assert main("evaluate", "--run-dir", run) == 0
+    assert f"{data} has changed since" in capsys.readouterr().err
+    assert main("evaluate", "--run-dir", run, "--data", names) == 0
+    assert not capsys.readouterr().err
     monkeypatch.setattr(sys, "stdin", io.StringIO("in Dunn Avon\n\nmeet Cato\n"))
     assert main("predict", "--run-dir", run) == 0
     rows = capsys.readouterr().out.split("\n\n")
     assert rows[1] == "meet\tO\nCato\tB-person" and rows[0].endswith("Avon\tI-city")
+
+
+@pytest.mark.slow
+def test_traits_tell_names_that_nothing_else_does(tmp_path, capsys):
+    """Names begin with a capital, and all letters of the test are new."""
+    rng, run = np.random.default_rng(0), tmp_path / "run"
+    for place, (part, count) in enumerate({"train": 300, "dev": 60, "test": 60}.items()):
+        letters, text = "abcdefghi jklmnopqr stuvwxyz".split()[place], ""
+        for _ in range(count):
+            for _ in range(rng.integers(2, 7)):
+                word = "".join(rng.choice(list(letters), 5))
+                name = rng.random() < 0.3
+                text += f"{word.title()}\tB-x\n" if name else f"{word}\tO\n"
+            text += "\n"
+        (tmp_path / part).write_text(text)
+    data, dev, test = (tmp_path / part for part in ("train", "dev", "test"))
+    flags = ["--preset", "tiny", "--run-dir", run, "--data", data, "--validation", dev]
+    flags += [
+        "--test",
+        test,
+        "--parallel",
+        "none",
+        "--traits",
+        "--choose",
+        "f1",
+        "--outside",
+        "0.5",
+    ]
+    assert main(*flags, "--steps", "80", "--eval-every", "40", "--dropout", "0.5") == 0
+    last = [line["held_out_loss"] for line in read_metrics(run) if "held_out_loss" in line][-1]
+    said = (run / "samples.txt").read_text().split("F1 ")[-1]
+    assert last == pytest.approx(1 - float(said.split(",")[0]) / 100, abs=1e-4)
+    capsys.readouterr()
+    assert main("evaluate", "--run-dir", run) == 0
+    said = capsys.readouterr().out
+    f1, floor = float(said.split("F1 ")[1].split(",")[0]), float(said.split("word ")[1][:4])
+    assert f1 > 90 and floor == 0 and (run / "traits.json").exists()
 
 
 @pytest.mark.slow
