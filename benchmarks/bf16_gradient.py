@@ -45,6 +45,7 @@ def table(config: Config) -> None:
         raise InputError("--steps and --cells: name at least one each, steps of at least 1")
     if config.out and not config.out.parent.is_dir():
         raise InputError(f"--out: there is no folder {config.out.parent}")
+    environment = harness.environment()  # as it is at the beginning
     rows: list[dict[str, Any]] = []
     for kind in config.cells:
         leaves = ["w_x", "w_h", "b", *(["b_h"] if kind == "gru" else []), "xs"]
@@ -60,7 +61,7 @@ def table(config: Config) -> None:
                 cells = [f"{100 * found[leaf]:.2f}" if leaf in found else "-" for leaf in leaves]
                 print(f"| {name} | {num_steps} | {' | '.join(cells)} |", flush=True)
     if config.out:
-        document = {"config": asdict(config), "environment": harness.environment(), "rows": rows}
+        document = {"config": asdict(config), "environment": environment, "rows": rows}
         report.write_json(config.out, document)
 
 
