@@ -99,8 +99,9 @@ def origin(name: str, document: Mapping[str, Any]) -> str:
     return (
         f"`{document['command']}`{part}: {machine['processor']}, {machine['cores']} cores, "
         f"{machine['device']}, commit {machine['commit']}, float32, medians of at least {fewest} "
-        f"interleaved rounds; in brackets the spread of the same program against itself. "
-        f"[All of it](benchmarks/results/{name}.md).\n"
+        f"interleaved rounds: time and temporary memory of `drivers.scan` by default in units of the "
+        f"others'; in brackets the spread of the same program against itself, bold what is faster "
+        f"beyond it. [All of it](benchmarks/results/{name}.md).\n"
     )
 
 
