@@ -99,9 +99,9 @@ def origin(name: str, document: Mapping[str, Any]) -> str:
     return (
         f"`{document['command']}`{part}: {machine['processor']}, {machine['cores']} cores, "
         f"{machine['device']}, commit {machine['commit']}, float32, medians of at least {fewest} "
-        f"interleaved rounds: time and temporary memory of `drivers.scan` by default in units of the "
-        f"others'; in brackets the spread of the same program against itself, bold what is faster "
-        f"beyond it. [All of it](benchmarks/results/{name}.md).\n"
+        f"interleaved rounds: time and temporary memory of `drivers.scan`'s default in units of "
+        f"the others'; in brackets the spread of the same program against itself, bold what is "
+        f"faster beyond it. [All of it](benchmarks/results/{name}.md).\n"
     )
 
 
