@@ -30,7 +30,7 @@ Cell: Any = Literal[tuple(CELLS)]
 
 @dataclass(frozen=True)
 class Config(training.Settings):
-    data: str | None = None  # in CoNLL's columns, or tfds:conll2003; default: Python, its tokens
+    data: str | None = None  # CoNLL files A,B,... or tfds:conll2003; default: tokens of Python
     validation: str | None = None  # a file to choose by; default: a tenth of the data
     test: str | None = None  # a file for the end; default: another tenth
     num_lines: cli.Count = 6000  # of the built-in ones to train on
@@ -74,7 +74,7 @@ PRESETS = {
     "tiny": Config(num_lines=300, embedding_size=16, hidden_size=16, letter_size=8, filters=16,
                    num_buckets=1, steps=60, eval_every=30, warmup_steps=5, learning_rate=1e-2),
     "names": Config(embedding_size=50, filters=50, letter_size=25, traits=True, outside=2.0,
-                    choose="f1", word_dropout=0.3, dropout=0.5, learning_rate=5e-3, steps=1200,
+                    choose="f1", word_dropout=0.3, dropout=0.5, learning_rate=5e-3, steps=900,
                     eval_every=300, average="exponential", average_decay=0.995),
 }  # fmt: skip
 

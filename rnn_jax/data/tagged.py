@@ -82,10 +82,11 @@ def load_tagged(
 
     Args:
         data: None or "builtin" for lines of the standard library, their pieces tagged by the kind
-            of token; a file in CoNLL's columns; "tfds:conll2003".
+            of token; a file in CoNLL's columns, or several with commas between; "tfds:conll2003".
         validation: a file like `data` to choose by. Without it a tenth of the sentences is held
             out, by a hash.
-        test: likewise for the end; both or neither.
+        test: likewise for the end. Without it another tenth is held out, and there may be no
+            `validation`.
         count: lines to train on, of the built-in ones.
 
     Raises:
@@ -95,22 +96,22 @@ def load_tagged(
         >>> print(load_tagged(count=40))
         40 sentences to train on, 4 to validate, 4 to test; tags: ...
     """
-    if (validation is None) != (test is None):
-        raise InputError("data: give both validation and test, or neither")
+    if validation and not test:
+        raise InputError("data: give both validation and test, test alone, or neither")
     kind, _, name = (data or "builtin").partition(":")
-    if kind in ("builtin", "tfds") and validation:
+    if kind in ("builtin", "tfds") and test:
         raise InputError(f"data: {data or 'what is built in'} brings its own parts; leave them out")
     if kind == "tfds":
         return _tfds(name)
     if kind == "builtin":
         parts = library_lines(count)
-    elif validation is None or test is None:
-        parts = [[], [], []]
-        for row in read_conll(str(data)):
-            share = share_of(" ".join(row[0]))
-            parts[1 if share < 0.1 else 2 if share < 0.2 else 0].append(row)
     else:
-        parts = [read_conll(path) for path in (str(data), validation, test)]
+        given = [row for path in str(data).split(",") for row in read_conll(path)]
+        parts = [[], read_conll(validation) if validation else [], read_conll(test) if test else []]
+        for row in given:
+            share = share_of(" ".join(row[0]))
+            held_out = 1 if share < 0.1 and not validation else 2 if share < 0.2 and not test else 0
+            parts[held_out].append(row)
     if not all(parts):
         raise InputError(
             f"data: {sum(map(len, parts))} sentences do not fill three parts; give more, or files "

@@ -84,6 +84,15 @@ def test_files_are_read_and_split(tmp_path):
     assert sum(sizes) == 100 and min(sizes[1:]) >= 4 and sizes[0] > 70
     assert load_tagged(str(many)).digest == corpus.digest
     assert corpus.floor(corpus.test) == "most frequent tag of each word 100.00"
+    # several files; the end alone from elsewhere: what was held out to choose by still is
+    other = load_tagged(f"{path},{many}", test=str(path))
+    assert (
+        other.validation == corpus.validation and other.test == load_tagged(*[str(path)] * 3).test
+    )
+    assert sorted(other.train.words) == sorted(
+        load_tagged(str(path), str(path), str(path)).train.words
+        + corpus.train.words + corpus.test.words
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

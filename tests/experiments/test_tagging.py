@@ -119,7 +119,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(names, tmp_path, capsys):
     for flags, message in (
         (["--data", bad], "line 2 of"),
         (["--data", tmp_path / "b.conll"], "no such file"),
-        (["--data", names, "--test", names], "both validation and test"),
+        (["--data", names, "--validation", names], "both validation and test"),
         (["--data", names, "--cell", "jordan"], "invalid choice"),
     ):
         assert main("--run-dir", run, *flags) == 2
