@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
+from math import isnan
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -63,6 +64,11 @@ def own_layer(cell: Any, name: str, driver: Callable[..., Any], **options: Any) 
         return driver(cell, params, xs, **options)[1]
 
     return Layer(name, cell, lambda params: params, apply)
+
+
+def plain_layer(cell: Any) -> Layer:
+    """A loop over the step, differentiated as it is."""
+    return own_layer(cell, "plain scan", drivers.scan, gradient="autodiff", unroll=1)
 
 
 def jax_program(layer: Layer, mode: Mode, case: Case) -> Program:
@@ -152,31 +158,36 @@ class Checker:
         """The outputs, or the gradient by each parameter and the inputs, of the same values."""
         with jax.enable_x64(True):
             params, xs = jax.tree.map(lambda x: x.astype(jnp.float64), self.case[1:])
-            wide = Case(cell, params, xs)
-            plain = own_layer(cell, "reference", drivers.scan, gradient="autodiff", unroll=1)
+            plain, wide = plain_layer(cell), Case(cell, params, xs)
             result = jax.device_get(jax_program(plain, self.mode, wide).call())
         if self.mode == "forward":
             return {"ys": result}
         return {**result[0]._asdict(), "xs": result[1]}
 
+    def worst(self, layer: Layer, result: Any) -> tuple[float, str]:
+        """The relative error of the outputs, or the largest of the gradient's parts; of which."""
+        if layer.cell not in self.references:
+            self.references[layer.cell] = self.reference(layer.cell)
+        reference = self.references[layer.cell]
+        found = in_our_terms(layer, self.mode, self.case, result)
+        errors = ((relative_error(value, reference[name]), name) for name, value in found)
+        return max(errors, key=lambda pair: (isnan(pair[0]), pair[0]))
+
     def error(self, layer: Layer, result: Any) -> float:
-        """The relative error of the outputs, or the largest of the gradient's parts.
+        """The largest relative error.
 
         Raises:
             ValueError: If it is too large for two programs that compute the same.
         """
-        if layer.cell not in self.references:
-            self.references[layer.cell] = self.reference(layer.cell)
-        reference = self.references[layer.cell]
-        errors = {
-            name: relative_error(value, reference[name])
-            for name, value in in_our_terms(layer, self.mode, self.case, result)
-        }
-        name, worst = max(errors.items(), key=lambda item: item[1])
-        tolerance = TOLERANCES.get(jax.default_backend(), TOLERANCE)
-        if not worst <= tolerance:
+        error, name = self.worst(layer, result)
+        limit = TOLERANCES.get(jax.default_backend(), TOLERANCE)
+        if not error <= limit:  # a cell may be chaotic: how exact can it be at all?
+            plain = plain_layer(layer.cell)
+            possible, _ = self.worst(plain, jax_program(plain, self.mode, self.case).call())
+            limit = max(limit, min(4 * possible, 100 * limit))
+        if not error <= limit:
             raise ValueError(
                 f"{layer.name} computes something else ({self.mode}): {name} differs from the "
-                f"plain scan in float64 by {worst:.1e}, which is over {tolerance}."
+                f"plain scan in float64 by {error:.1e}, which is over {limit:.1e}."
             )
-        return worst
+        return error

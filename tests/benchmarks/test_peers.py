@@ -66,7 +66,7 @@ def test_weights_are_those_of_the_bridge(kind: str):
         jax.tree.map(np.testing.assert_array_equal, packed, want)
 
 
-def test_a_contender_that_computes_something_else_is_found():
+def test_a_contender_that_computes_something_else_is_found(monkeypatch):
     case = contenders.make_case("gru", **SIZES)
     checker = contenders.Checker("forward", case)
     layer = contenders.own_layers(case.cell, ())[0]
@@ -74,6 +74,12 @@ def test_a_contender_that_computes_something_else_is_found():
     assert checker.error(layer, ys) < 1e-6
     with pytest.raises(ValueError, match=r"rnn_jax scan computes something else \(forward\): ys"):
         checker.error(layer, ys + 1e-3)
+    monkeypatch.setattr(contenders, "TOLERANCE", 1e-8)  # which is more than float32 can do
+    assert 1e-8 < checker.error(layer, ys) < 1e-6
+    with pytest.raises(ValueError, match="computes something else"):
+        checker.error(layer, ys + 1e-3)
+    with pytest.raises(ValueError, match="by nan"):
+        checker.error(layer, ys.at[0, 0, 0].set(float("nan")))
 
 
 def test_what_is_not_installed_is_named(monkeypatch):
