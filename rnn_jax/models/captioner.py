@@ -1,6 +1,7 @@
 """One to many: a sentence about an image."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import jax
@@ -25,11 +26,14 @@ class Captioner(nnx.Module):
 
         a = CNN(image), a grid of features;   v = mean of a over the grid
         inject   h_t = tanh(h_{t-1} @ w_hh + e_t @ w_xh + v @ w_ih + b), or any cell with [e_t, v]
-        first    the RNN reads v @ w before the first token
+        first    the RNN reads norm(v @ w) before the first token
         attend   s_0 = tanh(v @ w + b),   c_t = sum over places of alpha_{t,l} a_l: see ``Decoder``
 
     Rows of captions are tokens and an end symbol, which ``lengths`` count; the decoder reads the
     start symbol and the caption without its last. Padding may be any number.
+
+    The norm of "first", and its CNN's, are ours, for one that learns from nothing: without, v grew
+    a hundredfold in 25 steps, filled the gates, and left one state whatever the image.
 
     The CNN is trained with the rest. To train the rest alone, as is done at first with a pretrained
     one (end to end from scratch is hard), let the optimizer see to it, by the parameters' path:
@@ -69,10 +73,13 @@ class Captioner(nnx.Module):
     def __init__(self, config: CaptionerConfig, *, rngs: nnx.Rngs) -> None:
         self.config = config
         if config.feature_size is None:
-            self.cnn = CNN(config.num_channels, config.conv_sizes, config.kernel_size, rngs=rngs)
+            sizes: Any = config.num_channels, config.conv_sizes, config.kernel_size
+            self.cnn = CNN(*sizes, norm=config.mode == "first", rngs=rngs)
         self.decoder = Decoder(config.decoder, rngs=rngs)
         if config.mode == "first":
-            self.to_embedding = nnx.Linear(config.image_size, config.embedding_size, rngs=rngs)
+            size = config.embedding_size
+            self.to_embedding = nnx.Linear(config.image_size, size, use_bias=False, rngs=rngs)
+            self.norm = nnx.LayerNorm(size, rngs=rngs)
         if config.mode == "attend":
             self.bridge = Bridge(config.image_size, config.decoder.cells, rngs=rngs)
 
@@ -114,14 +121,10 @@ class Captioner(nnx.Module):
         if self.config.mode == "inject":
             return self.decoder.start(rows, context=v)
         if self.config.mode == "attend":
-            return self.decoder.start(
-                rows,
-                memory=grid,
-                lengths=feature_lengths,
-                begin=lambda states: self.bridge(v, states),
-            )
-        before = self.decoder.start(rows)
-        return self.decoder.read(before, self.to_embedding(v)[:, None], key=key).state
+            begin = partial(self.bridge, v)
+            return self.decoder.start(rows, memory=grid, lengths=feature_lengths, begin=begin)
+        x = self.norm(self.to_embedding(v))
+        return self.decoder.read(self.decoder.start(rows), x[:, None], key=key).state
 
     def step(self, state: DecoderState, token: jax.Array) -> tuple[DecoderState, jax.Array]:
         """One token (B,): the state after it and logits (B, V) of the next one."""

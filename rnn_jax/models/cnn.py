@@ -7,12 +7,14 @@ from flax import nnx
 class CNN(nnx.Module):
     """Convolutions that halve height and width, one after the other.
 
-        maps_k = relu(conv_k(maps_{k-1})),   stride 2
+        maps_k = relu(conv_k(maps_{k-1})),         stride 2
+        maps_k = relu(norm(conv_k(maps_{k-1})))    with norm: of the channels, at every place
 
     Args:
         num_channels: Of an image: 1 grey, 3 colour.
         conv_sizes: Channels after each convolution.
         kernel_size: Height and width of the convolutions.
+        norm: Whether each convolution is followed by layer normalisation.
         rngs: Its stream ``params`` draws the parameters.
 
     Example:
@@ -28,6 +30,7 @@ class CNN(nnx.Module):
         conv_sizes: tuple[int, ...],
         kernel_size: int = 3,
         *,
+        norm: bool = False,
         rngs: nnx.Rngs,
     ) -> None:
         sizes, window = (num_channels, *conv_sizes), (kernel_size,) * 2
@@ -35,6 +38,7 @@ class CNN(nnx.Module):
         self.convolutions = nnx.List(
             [nnx.Conv(a, b, window, strides=2, rngs=rngs) for a, b in zip(sizes, sizes[1:])]
         )
+        self.norms = nnx.List([nnx.LayerNorm(b, rngs=rngs) for b in conv_sizes]) if norm else None
 
     def __call__(self, images: jax.Array) -> jax.Array:
         """Maps (B, height', width', E) of images (B, height, width, channels)."""
@@ -43,6 +47,9 @@ class CNN(nnx.Module):
                 f"images has shape {images.shape}, but the model reads (B, height, width, "
                 f"{self.num_channels})."
             )
-        for convolution in self.convolutions:
-            images = jax.nn.relu(convolution(images))
+        for k, convolution in enumerate(self.convolutions):
+            images = convolution(images)
+            if self.norms is not None:
+                images = self.norms[k](images)
+            images = jax.nn.relu(images)
         return images
