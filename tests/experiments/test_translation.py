@@ -35,7 +35,7 @@ def files(tmp_path_factory):
 def test_it_trains_resumes_evaluates_and_translates(files, tmp_path, capsys, monkeypatch):
     run = tmp_path / "run"
     flags = ["--preset", "tiny", "--run-dir", run, "--data", f"{files}/a.de,{files}/a.en"]
-    flags += ["--tokens", "words", "--learning-rate", "0.03", "--parallel", "none"]
+    flags += ["--tokens", "words", "--learning-rate", "0.01", "--parallel", "none"]
     flags += ["--steps", "80", "--eval-every", "40", "--dropout", "0"]
     assert main("train", *flags) == 0
     first = read_metrics(run)
@@ -83,7 +83,7 @@ def test_other_recipes_train(flags, files, tmp_path):
     run = tmp_path / "run"
     flags = [*flags.split(), "--preset", "tiny", "--run-dir", run, "--steps", "40"]
     flags += ["--data", f"{files}/a.de,{files}/a.en", "--eval-every", "20"]
-    assert main("train", *flags, "--learning-rate", "0.02") == 0
+    assert main("train", *flags, "--learning-rate", "0.005", "--parallel", "none") == 0
     losses = [line["held_out_loss"] for line in read_metrics(run) if "held_out_loss" in line]
     assert losses[1] < losses[0] < 3
 
