@@ -172,8 +172,7 @@ def train(config: Config) -> int:
     def report(params: Any, done: int) -> training.Report:
         mean = losses.merge(*(nats(params, rows) for rows in held_out.in_order())).mean.item()
         shown = Translator(pure(params), sources, targets).show(some, run.path)
-        said = f"--- step {done}, held out {mean:.3f} nats per token"
-        return training.Report(f"{said}\n{shown}", mean)
+        return training.Report(f"--- step {done}, held out {mean:.3f} nats a token\n{shown}", mean)
 
     with training.Run(config, corpus.digest) as run:
         print(corpus, batches, sep="\n")
@@ -192,6 +191,7 @@ class Evaluate:
     validation: str | None = None
     test: str | None = None
     beam_size: cli.Count = 1  # hypotheses that go on; 1 is greedy
+    length_penalty: cli.Weight = 0.6  # GNMT's alpha, for a beam: more makes longer ones
     part: Literal["validation", "test"] = "test"
     tokenize: str = "13a"  # of sacrebleu; "none" for text that is tokenised already
 
@@ -202,6 +202,7 @@ class Translate:
     input: Path | None = None  # a file with a sentence a line; default: standard input
     output: Path | None = None  # a file; default: standard output
     beam_size: cli.Count = 4
+    length_penalty: cli.Weight = 0.6  # GNMT's alpha, for a beam: more makes longer ones
     num_best: cli.Count = 1  # translations of each line, with its number and their ln p
 
 
@@ -220,7 +221,7 @@ def evaluate(options: Evaluate) -> None:
     asked = {name: getattr(options, name) for name in ("data", "validation", "test")}
     given = replace(config, **{name: place for name, place in asked.items() if place})
     part = getattr(config.corpus(given), options.part)
-    found = translator(part.sources, beam_size=options.beam_size)
+    found = translator(part.sources, beam_size=options.beam_size, alpha=options.length_penalty)
     score = partial(translation_scores, references=part.targets, tokenize=options.tokenize)
     print(f"{options.part}: {score([best[0].text for best in found])}")
     copied = score(part.sources)
@@ -236,7 +237,8 @@ def translate(options: Translate) -> None:
         for number, line in enumerate(lines, 1):
             if unknown := translator.sources.unknown(line):
                 print(f"line {number}: unknown: {' '.join(unknown)}", file=sys.stderr)
-        found = translator(lines, beam_size=options.beam_size, num_best=options.num_best)
+        found = translator(lines, beam_size=options.beam_size, num_best=options.num_best,
+                           alpha=options.length_penalty)  # fmt: skip
     files.write_lines(options.output, (
         line if options.num_best == 1 else f"{number}\t{score:.4f}\t{line}"
         for number, best in enumerate(found, 1) for line, score in best

@@ -20,6 +20,7 @@ class DecoderState(NamedTuple):
 
     layer: State  # of the recurrent layers
     read: PyTree  # an attention's ``Memory``, a vector (B, V) or None: the same at every step
+    weights: jax.Array | None = None  # of the last step, of an attention that follows the layers
 
 
 class DecoderOutput(NamedTuple):
@@ -106,10 +107,14 @@ class Decoder(nnx.Module):
             rows = jnp.moveaxis(memory, 1, 0)
             read = self.config.attention.prepare(params.attention, rows, lengths)
         state = core.initial_state(self._bound(read), (batch_size,))
+        weights = None
+        if self.config.attends_at_once:
+            heads = getattr(self.config.attention, "weight_heads", ())
+            weights = jnp.zeros((batch_size, *heads, read.valid.shape[-1]), read.values.dtype)
         if begin is None:
-            return DecoderState(state, read)
+            return DecoderState(state, read, weights)
         if self.config.attention is None or self.config.attends_at_once:
-            return DecoderState(tuple(begin(state)), read)
+            return DecoderState(tuple(begin(state)), read, weights)
         stacked = state.cell._replace(cells=tuple(begin(state.cell.cells)))
         return DecoderState(state._replace(cell=stacked), read)
 
@@ -143,10 +148,11 @@ class Decoder(nnx.Module):
             if self.config.attention is not None:
                 ys, weights = core.cell.split(out.ys)
                 out = out._replace(ys=ys)
+        last = None if state.weights is None else weights[-1].astype(state.weights.dtype)
         if weights is not None:
             weights = jnp.moveaxis(weights, 0, 1)
         ys = jnp.moveaxis(out.ys, 0, 1)
-        return DecoderOutput(ys, weights, DecoderState(out.state, state.read))
+        return DecoderOutput(ys, weights, DecoderState(out.state, state.read, last))
 
     def __call__(
         self,

@@ -33,6 +33,7 @@ class Search:
         length_penalty: Of a beam, ``decoding.GNMT(0.6)`` and its fellows; None for none.
         coverage_penalty: Of a beam over a decoder with attention, ``decoding.Coverage(...)``.
         choose: Without a beam, ``decoding.Sample(...)`` to draw; None for greedy.
+        forbidden: Tokens that are never written; scores are those of what is left.
 
     Raises:
         ValueError: If a choice is for a beam and there is none, or the other way round.
@@ -49,6 +50,7 @@ class Search:
     length_penalty: Any = None
     coverage_penalty: Any = None
     choose: Callable[..., jax.Array] | None = None
+    forbidden: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         penalties = (self.length_penalty, self.coverage_penalty)
@@ -64,6 +66,22 @@ class Search:
             )
 
 
+@dataclass(frozen=True)
+class _Without:
+    """A step that gives some tokens no chance."""
+
+    step: Callable[..., Any]
+    forbid: decoding.Forbid
+
+    def __call__(self, params: Params, state: Any, token: jax.Array) -> tuple[Any, jax.Array]:
+        state, logits = self.step(params, state, token)
+        return state, self.forbid(logits)
+
+
+def _step(pure: Pure[Any], how: Search) -> Callable[..., Any]:
+    return _Without(pure.step, decoding.Forbid(how.forbidden)) if how.forbidden else pure.step
+
+
 def weights_of(state: Any) -> jax.Array:
     """The attention weights (B, S) in a decoder's state, for a penalty on coverage: heads' mean.
 
@@ -74,7 +92,7 @@ def weights_of(state: Any) -> jax.Array:
         >>> weights_of(DecoderState(state, None)).shape
         (2, 5)
     """
-    weights = state.layer.weights
+    weights = getattr(state.layer, "weights", state.weights)
     return weights.reshape(weights.shape[0], -1, weights.shape[-1]).mean(1)
 
 
@@ -121,7 +139,7 @@ def _search(
     start = jnp.full(batch_size, how.start)
     if how.beam_size == 1:
         one = decoding.decode(
-            pure.step,
+            _step(pure, how),
             params,
             state,
             start=start,
@@ -190,7 +208,7 @@ def _beams(
 ) -> decoding.Beams:
     covers = how.coverage_penalty is not None
     return decoding.beam_search(
-        pure.step,
+        _step(pure, how),
         params,
         state,
         beam_size=how.beam_size,

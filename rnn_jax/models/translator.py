@@ -11,8 +11,8 @@ import numpy as np
 from rnn_jax import decoding
 from rnn_jax.data.batch import PairBatch
 from rnn_jax.data.buckets import PairBatches
-from rnn_jax.data.vocabulary import Vocabulary, row, sentence
-from rnn_jax.models.search import Search, n_best
+from rnn_jax.data.vocabulary import PAD, START, UNKNOWN, Bytes, Vocabulary, row, sentence
+from rnn_jax.models.search import Search, n_best, search
 from rnn_jax.models.seq2seq import Seq2Seq
 
 
@@ -59,6 +59,8 @@ class Translator:
     ) -> list[list[Translation]]:
         """The translations of every line, the best first; of an empty line it is empty.
 
+        None holds the mark of an unknown word: the likeliest known one stands there.
+
         Args:
             lines: Sentences.
             beam_size: Hypotheses of a sentence that go on; 1 is greedy.
@@ -94,18 +96,18 @@ class Translator:
         for rows in batches.in_order():
             source, lengths = map(jnp.asarray, (rows.source, rows.source_lengths))
             limit = 2 * source.shape[1] + 10
+            how = Search(
+                start=self.model.config.start,
+                end=self.model.config.end,
+                max_length=limit,
+                beam_size=beam_size,
+                length_penalty=decoding.GNMT(alpha) if beam_size > 1 else None,
+                forbidden=_never_written(self.targets),
+            )
             if beam_size == 1:
-                one = self.model.translate(source, lengths, max_length=limit)
+                one = search(self.model, how, source, lengths, None)
                 tokens, scores = one.tokens[:, None], one.scores[:, None]
             else:
-                config = self.model.config
-                how = Search(
-                    start=config.start,
-                    end=config.end,
-                    max_length=limit,
-                    beam_size=beam_size,
-                    length_penalty=decoding.GNMT(alpha),
-                )
                 tokens, _, scores = n_best(self.model, how, source, lengths, num_best)
             sides = map(np.asarray, (tokens, scores))
             for place, *found in zip(rows.indices.tolist(), *sides, strict=True):
@@ -134,6 +136,11 @@ class Translator:
             f"    {sentence(self.sources, a)} -> {sentence(self.targets, b)}"
             for a, b in zip(sources, targets, strict=True)
         )
+
+
+def _never_written(vocabulary: Vocabulary) -> tuple[int, ...]:
+    """Padding, the start, and what is unknown, which bytes do not have."""
+    return (PAD, START) if isinstance(vocabulary, Bytes) else (PAD, START, UNKNOWN)
 
 
 def _cut(rows: Any, lengths: Any) -> list[np.ndarray]:

@@ -10,8 +10,9 @@ from flax import nnx
 
 from rnn_jax import attention, cells, decoding
 from rnn_jax.models.bridges import Bridge, carry_last, check_bridge
+from rnn_jax.models.search import weights_of
 from tests.models.training import outline
-from tests.models.translating import LENGTHS, SOURCE, TARGET, make
+from tests.models.translating import ADDITIVE, LENGTHS, SOURCE, TARGET, make
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,33 @@ def test_bridges_carry_hidden_state_and_memory():
     begin = counted.initial_state(counted.init(jax.random.key(0)), (1,))
     (state,) = Bridge(3, [counted], rngs=nnx.Rngs(0))(v, [begin])
     assert (state.t == begin.t).all(), "a counter is not carried"
+
+
+def test_attention_after_the_loop_is_that_of_single_steps():
+    """Logits, and the weights in the state by which a beam counts coverage, of two layers."""
+    model = make(attention=ADDITIVE, order="after", feed=False, num_decoder_layers=2, tied=True)
+    lengths = LENGTHS["source_lengths"]
+
+    @nnx.jit
+    def both(model):
+        whole = model(SOURCE, model.target_inputs(TARGET), **LENGTHS)
+        maps = model.alignments(SOURCE, TARGET, **LENGTHS)
+        state, singly = model.start(SOURCE, lengths), []
+        for token in model.target_inputs(TARGET).T[:3]:
+            state, logits = model.step(state, jnp.maximum(token, 0))
+            singly.append((logits, weights_of(state)))
+        return whole, maps, singly
+
+    whole, maps, singly = both(model)
+    for t, (logits, weights) in enumerate(singly):
+        for row, length in enumerate(LENGTHS["target_lengths"].tolist()):
+            if t < length:
+                np.testing.assert_allclose(logits[row], whole[row, t], atol=1e-5)
+                np.testing.assert_allclose(weights[row], maps[row, t], atol=1e-6)
+    covered = model.translate(
+        SOURCE, lengths, max_length=4, beam_size=2, coverage_penalty=decoding.Coverage(0.2)
+    )
+    assert bool((covered.scores < 0).all())
 
 
 def test_bad_input_is_named():
