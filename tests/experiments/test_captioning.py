@@ -39,11 +39,11 @@ def flags(tmp_path_factory):
 @pytest.mark.parametrize(
     ("options", "least"),
     [
-        ("--mode attend --steps 200", 80),
+        ("--mode attend --steps 200", 60),
         # It learns slowly, where things are last: of the language alone 8 % would be right.
         ("--mode first --steps 300 --cell gru --conv-sizes 16 32 --hidden-size 48 --dropout 0 "
-         "--schedule constant", 50),
-        ("--mode inject --steps 200 --cell elman", 80),
+         "--schedule constant", 30),
+        ("--mode inject --steps 200 --cell elman", 60),
     ],
     ids=["attend", "first", "inject"],
 )  # fmt: skip
@@ -60,14 +60,14 @@ def test_it_says_what_images_of_a_folder_show(options, least, flags, tmp_path, c
     assert main("evaluate", "--run-dir", run) == 0
     said = capsys.readouterr().out
     right, always = (float(part.split("%")[0].split()[-1]) for part in said.split("(always"))
-    assert right > least > 40 > always and (run / "test.png").exists()
+    assert right > least > 20 > always and (run / "test.png").exists()
     file = flags / "3.png"
     truth = (flags / "captions.txt").read_text().split("\n")[3].split("\t")[1]
     assert main("caption", "--run-dir", run, file, "--num-best", "2") == 0
     rows = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
     assert [row[0] for row in rows] == [str(file)] * 2 and float(rows[0][1]) > float(rows[1][1])
     assert rows[0][2] != rows[1][2]
-    assert least < 80 or rows[0][2] == truth.lower().replace(",", " ,")
+    assert least < 60 or rows[0][2] == truth.lower().replace(",", " ,")
 
 
 @pytest.mark.slow
