@@ -12,6 +12,7 @@ from rnn_jax.analysis import Automaton, extract_automaton, minimise
 from rnn_jax.models import by_hand
 
 
+@pytest.mark.slow
 def test_the_machines_by_hand_are_found_again():
     rng = np.random.default_rng(0)
     digits = rng.integers(0, 2, (12, 60, 2))

@@ -21,6 +21,7 @@ def run(*argv: str) -> int:
     return cli.main("python -m benchmarks.x", [benchmark], {"default": Config()}, argv)
 
 
+@pytest.mark.slow
 def test_smoke(tmp_path: Path, capsys, monkeypatch):
     # Peers and torch are tested by themselves; compiling them again would take most of the time.
     monkeypatch.setattr("benchmarks.peers.find_spec", lambda name: name == "flax")

@@ -69,6 +69,7 @@ def test_bad_input(call, message):
         call(nnx.Layer(BOTH, rngs=flax_nnx.Rngs(0)))
 
 
+@pytest.mark.slow
 def test_grids_are_batch_first_too():
     """Height and width go in front together; a grid under ReNet, lengths in its patches."""
     grid = layers.Grid(cell=layers.Elman2D(input_size=3, hidden_size=4), directions=1)

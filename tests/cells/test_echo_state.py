@@ -147,7 +147,8 @@ def nrmse(ys, targets):
 @pytest.mark.parametrize(
     ("size", "dtype", "gate"),
     [
-        (100, jnp.float32, 0.29),  # where summed products would give 0.4
+        # where summed products would give 0.4
+        pytest.param(100, jnp.float32, 0.29, marks=pytest.mark.slow),
         pytest.param(100, jnp.float64, 0.29, marks=pytest.mark.slow),
         pytest.param(500, jnp.float64, 0.12, marks=pytest.mark.slow),
         pytest.param(500, jnp.float32, 0.14, marks=pytest.mark.slow),

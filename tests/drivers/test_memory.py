@@ -27,9 +27,9 @@ def units(cell, monkeypatch, **options):
 @pytest.mark.parametrize(
     ("cell", "most"),
     [
-        (cells.Elman(input_size=SIZE, hidden_size=SIZE), 3.0),
+        pytest.param(cells.Elman(input_size=SIZE, hidden_size=SIZE), 3.0, marks=pytest.mark.slow),
         (cells.LSTM(input_size=SIZE, hidden_size=SIZE), 4.5),
-        (cells.GRU(input_size=SIZE, hidden_size=SIZE), 4.0),
+        pytest.param(cells.GRU(input_size=SIZE, hidden_size=SIZE), 4.0, marks=pytest.mark.slow),
     ],
     ids=["elman", "lstm", "gru"],
 )

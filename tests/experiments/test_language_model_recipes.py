@@ -49,6 +49,7 @@ def test_every_cell_and_driver_can_be_chosen():
         assert name.replace("_", "") in (cell.__name__.lower(), "mgu")
 
 
+@pytest.mark.slow
 def test_published_recipes_are_those_of_the_papers():
     small = lm.PRESETS["ptb-small"]  # Zaremba: 13 epochs of 929,589 words, halved from the 5th on
     rate = small.learning_rate / 20, small.clip_limit * 20

@@ -86,6 +86,7 @@ def test_forecasts_by_parts_are_those_at_once():
     np.testing.assert_allclose(found.scale, once.scale[:, :2], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_linear_maps_go_on_with_waves():
     """Two waves are a linear function of the four steps before, whichever come after."""
     parts = waves()

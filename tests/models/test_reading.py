@@ -50,6 +50,7 @@ def test_a_plane_is_the_mean_over_its_places():
     assert not np.allclose(ways[0], ways[1])
 
 
+@pytest.mark.slow
 def test_texts_keep_their_order_and_are_cut_off():
     pure, params = models.take_apart(classifier())
     judge = models.TextClassifier(pure, params, WORDS, ["no", "yes"], max_length=3)
