@@ -49,7 +49,7 @@ def update(config: Config) -> int:
         raise InputError(f"--experiments: cannot read {readme}: {error.strerror}") from None
     if old.count(BEGIN) != 1 or END not in old.split(BEGIN)[1]:
         raise InputError(f"--experiments: {readme} has no lines {BEGIN} and {END}")
-    found = [read(run) for run in (() if config.check else config.runs or found_runs())]
+    found = [] if config.check else [read(run) for run in config.runs or found_runs()]
     entries = load(pictures / "gallery.json") | {key(e["command"]): e for e, _ in found}
     before, rest = old.split(BEGIN)
     new = f"{before}{BEGIN}\n{section(entries, config.experiments)}{END}{rest.split(END, 1)[1]}"
@@ -67,8 +67,16 @@ def update(config: Config) -> int:
 
 
 def found_runs() -> list[Path]:
-    """Where commands have run, as far as that is the current folder's runs/SCRIPT/PRESET."""
-    return [p.parent for p in sorted(Path("runs").glob(f"*/*/{COMMANDS}")) if p.parts[2] != "tiny"]
+    """The current folder's runs/SCRIPT/PRESET that can be shown; of others it is said why not."""
+    shown = []
+    for path in sorted(Path("runs").glob(f"*/*/{COMMANDS}")):
+        if path.parts[2] != "tiny":
+            try:
+                read(path.parent)
+                shown.append(path.parent)
+            except InputError as error:
+                print(f"left out: {error}", file=sys.stderr)
+    return shown
 
 
 def load(path: Path) -> dict[str, Any]:

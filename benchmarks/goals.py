@@ -57,8 +57,8 @@ def is_torch(name: str) -> bool:
 
 
 def is_jax(name: str) -> bool:
-    """Whether a contender is another JAX library's."""
-    return is_peer(name) and not is_torch(name)
+    """Whether a contender is another JAX library's loop; cuDNN is nobody's."""
+    return is_peer(name) and not is_torch(name) and "cuDNN" not in name
 
 
 def kind_of_win(name: str, mode: str, units: int) -> tuple[str, str]:

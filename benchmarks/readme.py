@@ -37,7 +37,7 @@ class Config:
 
 def update(config: Config) -> int:
     """Writes the README's part that is made of results, or checks it."""
-    if config.take:
+    if config.take and not config.check:
         take(config.take, config.results)
     results = {name: found for name in NAMES if (found := load(config.results / f"{name}.json"))}
     try:
@@ -60,6 +60,8 @@ def take(run: Path, results: Path) -> None:
     document = load(run / "results.json")
     if not document or "suite" not in document:
         raise InputError(f"--take: {run} holds no results of a suite")
+    if missing := [name for name in KEPT if not (run / name).exists()]:
+        raise InputError(f"--take: {run} lacks {', '.join(missing)}: run the suite's command again")
     for name, ending in KEPT.items():
         shutil.copyfile(run / name, results / f"{document['suite']}.{ending}")
 

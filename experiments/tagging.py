@@ -65,7 +65,7 @@ class Config(training.Settings):
                                        embedding_size=self.letter_size)  # fmt: skip
         counts = tagger.traits.sizes if tagger.traits else ()
         config = models.TaggerConfig(num_tags=len(tagger.tags), reader=reader, crf=self.crf,
-                                     letters=letters, trait_counts=counts)  # fmt: skip
+                                     letters=letters, trait_vocab_sizes=counts)  # fmt: skip
         return models.take_apart(models.Tagger(config, rngs=nnx.Rngs(self.seed)))
 
 
@@ -113,7 +113,7 @@ def train(config: Config) -> int:
             said = tagger(pure, params, held_out.words)
             found = look(said, held_out, corpus.kinds, run.path / "confusion.png")
             text = f"--- step {done}, held out {mean:.3f} nats a word, {found} ({floor})"
-            return training.Report(text, mean if config.choose == "nats" else 1 - found.f1)
+            return training.Report(text, mean, None if config.choose == "nats" else 1 - found.f1)
 
         rate = batches.lengths[:, 0].sum() / batches.batches_per_epoch
         return training.fit(config, run, cost, params, batches.batch, report,

@@ -52,7 +52,7 @@ class Config(training.Settings):
     reverse_source: bool = False  # read from the end, as Sutskever did
     residual: bool = False  # add what a layer reads to what it gives
     bridge: Literal["learned", "last", "mean", "zero"] = "learned"  # where the decoder begins
-    attention: Literal["additive", "dot", "general", "multi_head", "none"] = "additive"
+    attention: Literal["additive", "general", "scaled", "multi_head", "none"] = "additive"
     order: Literal["before", "after"] = "before"  # attend before the decoder's step, or after it
     input_feeding: bool = True  # of the attentional vector (after); of the last outputs (none)
     tied: bool = True  # output weights are the embedding
@@ -73,8 +73,8 @@ class Config(training.Settings):
         size = self.hidden_size
         score: Any = {
             "additive": partial(attention.Additive, score_size=size),
-            "dot": partial(attention.General, temperature=size**0.5),  # scaled, of any widths
             "general": attention.General,
+            "scaled": partial(attention.General, temperature=size**0.5),
             "multi_head": partial(attention.MultiHead, num_heads=4, head_size=-(-size // 4)),
         }.get(self.attention)
         with refusing():
@@ -98,10 +98,9 @@ PRESETS = {
     "tiny": Config(num_pairs=300, embedding_size=16, hidden_size=24, batch_size=16,
                    max_length=40, num_buckets=1, steps=20, warmup_steps=5, eval_every=20),
     "small": Config(num_pairs=5000, embedding_size=32, hidden_size=64, steps=500),
-    "multi30k": (MULTI30K := Config(tokens="words", min_count=2, embedding_size=256,
-        hidden_size=256, attention="dot", order="after", input_feeding=False, dropout=0.3,
-        max_length=50, num_buckets=6, steps=3000, learning_rate=2e-3, eval_every=500)),
-    "multi30k-quick": replace(MULTI30K, dropout=0.25, steps=1400, learning_rate=3e-3),
+    "multi30k": Config(tokens="words", min_count=2, embedding_size=256,
+        hidden_size=256, attention="scaled", order="after", input_feeding=False, dropout=0.3,
+        max_length=50, num_buckets=6, steps=3000, learning_rate=2e-3, eval_every=500),
     # arXiv:1409.3215; theirs had 160,000 source words and plain SGD at 0.7 for 7.5 epochs
     "sutskever": Config(data="tfds:wmt14_translate/fr-en:en-fr", tokens="words",
         vocabulary_size=80_000, cell="lstm", attention="none", input_feeding=False,

@@ -52,7 +52,8 @@ class WordTraits:
 
         form        how it is written: ``FORMS``
         known       how often the text to learn from has it, and how much of that in small letters
-        capitals    how many words of the sentence begin with a capital, in fifths
+        capitals    the share of the sentence's words of letters alone that begin with a capital, in
+                    fifths
 
     A name that nobody has heard of is a word that the text has not, or has in small letters only,
     written with a capital among words without. While a sentence is learnt from, its own words are
@@ -97,7 +98,7 @@ class WordTraits:
 
     def save(self, directory: str | Path) -> None:
         """Writes traits.json."""
-        write_json(directory, "traits", {word: pair for word, pair in self.counts.items()})
+        write_json(directory, "traits", dict(self.counts))
 
     def encode(self, sentence: Sequence[str], learnt: bool = False) -> np.ndarray:
         """(T, 3): the traits of each word; `learnt` if the sentence is one of those counted."""
@@ -119,7 +120,7 @@ def _count(words: Iterable[str]) -> tuple[Counter[str], Counter[str]]:
 
 
 def _known(count: int, small: int) -> int:
-    """0 for never; else 1 + fourths in small letters + 4 * (0 for once, 1 to 4, to 19, more)."""
+    """0 for never; else 1 + fourths in small letters + 4 * (0 once, 1 for 2 to 4, 2 to 19, 3)."""
     if count <= 0:
         return 0
     often = int(np.searchsorted((1, 4, 19), count))

@@ -12,6 +12,7 @@ from rnn_jax.models.checks import check_tokens
 from rnn_jax.models.decoder_config import DecoderConfig
 from rnn_jax.models.dropout import dropout
 from rnn_jax.models.rows import embed, real_tokens
+from rnn_jax.ops.linear import wider
 from rnn_jax.typing import Params, PyTree, State
 
 
@@ -36,10 +37,9 @@ class Decoder(nnx.Module):
 
         no attention   h_t = RNN(e_t) or, with a context v, RNN([e_t, v]);   logits = h_t @ w + b
         after          s_t = RNN([e_t, a_{t-1}]),   c_t = attend(s_t)
+        after, no feed s_t = RNN(e_t),              c_t = attend(s_t)     of all t after the loop
         before         c_t = attend(s_{t-1}),       s_t = RNN([e_t, c_t])
                        a_t = tanh([c_t, s_t] @ w_c),                         logits = a_t @ w + b
-
-    "after" without feeding a_{t-1}, attention follows the loop in a few large products.
 
     Tied, w is the transposed embedding (without attention h is mapped to E features first, where
     H is another number).
@@ -110,7 +110,8 @@ class Decoder(nnx.Module):
         weights = None
         if self.config.attends_at_once:
             heads = getattr(self.config.attention, "weight_heads", ())
-            weights = jnp.zeros((batch_size, *heads, read.valid.shape[-1]), read.values.dtype)
+            dtype = wider(read.values.dtype, jnp.float32)
+            weights = jnp.zeros((batch_size, *heads, read.valid.shape[-1]), dtype)
         if begin is None:
             return DecoderState(state, read, weights)
         if self.config.attention is None or self.config.attends_at_once:

@@ -89,9 +89,10 @@ class DecoderConfig:
 
     @property
     def layer(self) -> Any:
-        """All of them as one layer: a ``Stack``, attended from at once where nothing is fed back.
+        """All of them as one layer.
 
-        Else one ``RNN`` over a cell with attention.
+        A ``Stack`` without attention, a ``CrossAttention`` over one where nothing is fed back; else
+        one ``RNN`` over a cell that attends.
         """
         made, mechanism = self.cells, self.attention
         if mechanism is None and self.context_size is not None:

@@ -24,9 +24,10 @@ class TaggerConfig:
         reader: What is read and how: ``ReaderConfig(vocab_size=...)`` for words.
         crf: Whether tags form a chain (conditional random field) or stand by themselves (softmax).
         letters: How words are read by their letters, too; None for not at all.
-        trait_counts: How many numbers each trait of a word may be, as ``data.WordTraits.sizes``;
+        trait_vocab_sizes: How many numbers each trait of a word may be, ``WordTraits.sizes`` of
+            ``data.word_traits``;
             a table for each makes vectors of them.
-        trait_size: Features of a trait.
+        trait_embedding_size: Features of a trait.
 
     Example:
         >>> TaggerConfig(num_tags=5, reader=ReaderConfig(vocab_size=50)).crf
@@ -37,12 +38,16 @@ class TaggerConfig:
     reader: ReaderConfig
     crf: bool = True
     letters: LettersConfig | None = None
-    trait_counts: tuple[int, ...] = ()
-    trait_size: int = 10
+    trait_vocab_sizes: tuple[int, ...] = ()
+    trait_embedding_size: int = 10
 
     def __post_init__(self) -> None:
         check_sizes(self)
         check_rates(self)
+        if min(self.trait_vocab_sizes, default=1) < 1:
+            raise ValueError(
+                f"TaggerConfig: trait_vocab_sizes={self.trait_vocab_sizes}: each is at least 1."
+            )
 
 
 class Tagger(nnx.Module):
@@ -80,10 +85,13 @@ class Tagger(nnx.Module):
         extra = 0 if config.letters is None else config.letters.output_size
         if config.letters is not None:
             self.letters = Letters(config.letters, rngs=rngs)
-        if config.trait_counts:
-            tables = [nnx.Embed(n, config.trait_size, rngs=rngs) for n in config.trait_counts]
+        if config.trait_vocab_sizes:
+            tables = [
+                nnx.Embed(n, config.trait_embedding_size, rngs=rngs)
+                for n in config.trait_vocab_sizes
+            ]
             self.traits = nnx.List(tables)
-        extra += len(config.trait_counts) * config.trait_size
+        extra += len(config.trait_vocab_sizes) * config.trait_embedding_size
         self.reader = Reader(config.reader, extra, rngs=rngs)
         self.output = nnx.Linear(config.reader.output_size, config.num_tags, rngs=rngs)
         if config.crf:
@@ -113,7 +121,7 @@ class Tagger(nnx.Module):
         self, inputs: jax.Array, letters: jax.Array | None, traits: jax.Array | None
     ) -> jax.Array | None:
         """Features (B, T, E) of what is known of words beside which they are."""
-        counts = self.config.trait_counts
+        counts = self.config.trait_vocab_sizes
         for name, given, read in (
             ("letters", letters, self.config.letters is not None),
             ("traits", traits, bool(counts)),
@@ -131,7 +139,7 @@ class Tagger(nnx.Module):
             if traits.shape[-1] != len(counts):
                 raise ValueError(
                     f"traits has shape {traits.shape}, but TaggerConfig has {len(counts)} "
-                    "trait_counts: give as many for each word."
+                    "trait_vocab_sizes: give as many for each word."
                 )
             for place, (table, count) in enumerate(zip(self.traits, counts)):
                 check_tokens(traits[..., place], "traits", vocab_size=count)

@@ -96,14 +96,7 @@ class Translator:
         for rows in batches.in_order():
             source, lengths = map(jnp.asarray, (rows.source, rows.source_lengths))
             limit = 2 * source.shape[1] + 10
-            how = Search(
-                start=self.model.config.start,
-                end=self.model.config.end,
-                max_length=limit,
-                beam_size=beam_size,
-                length_penalty=decoding.GNMT(alpha) if beam_size > 1 else None,
-                forbidden=_never_written(self.targets),
-            )
+            how = self._how(limit, beam_size, alpha)
             if beam_size == 1:
                 one = search(self.model, how, source, lengths, None)
                 tokens, scores = one.tokens[:, None], one.scores[:, None]
@@ -114,6 +107,16 @@ class Translator:
                 if place >= 0:
                     yield place, found[0], found[1]
 
+    def _how(self, max_length: int, beam_size: int = 1, alpha: float = 0.6) -> Search:
+        return Search(
+            start=self.model.config.start,
+            end=self.model.config.end,
+            max_length=max_length,
+            beam_size=beam_size,
+            length_penalty=decoding.GNMT(alpha) if beam_size > 1 else None,
+            forbidden=_never_written(self.targets),
+        )
+
     def show(self, rows: PairBatch, directory: str | Path | None = None) -> str:
         """A few sentences and their translations; with a directory also alignment_1.png, ...
 
@@ -123,7 +126,7 @@ class Translator:
         """
         real = np.flatnonzero(rows.indices >= 0)  # not those that fill up the batch
         source, lengths = jnp.asarray(rows.source[real]), jnp.asarray(rows.source_lengths[real])
-        best = self.model.translate(source, lengths, max_length=2 * source.shape[1])
+        best = search(self.model, self._how(2 * source.shape[1]), source, lengths, None)
         sources = _cut(source, lengths)
         targets = _cut(best.tokens, best.lengths)
         if directory is not None and self.model.config.attention is not None:

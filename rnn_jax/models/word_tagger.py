@@ -86,7 +86,16 @@ class WordTagger:
         traits: bool = False,
         outside: float = 0.0,
     ) -> "WordTagger":
-        """With the words and letters of sentences to train on; rarer words are unknown."""
+        """With the words and letters of sentences to train on; rarer words are unknown.
+
+        Args:
+            sentences: to train on.
+            tags: in the order of the model's.
+            min_count: occurrences of a word that is known.
+            max_size: most known words.
+            traits: whether to count the words for ``WordTraits``.
+            outside: as above.
+        """
         lines = [" ".join(map(plain, sentence)) for sentence in sentences]
         letters = Characters.of(word for sentence in sentences for word in sentence)
         seen = WordTraits.of(sentences) if traits else None

@@ -89,6 +89,11 @@ class Checkpoints:
         """The steps of the checkpoints, oldest first."""
         return self._store.steps()
 
+    @property
+    def saved(self) -> int | None:
+        """The step of the last checkpoint that is known to be on disk, of those saved here."""
+        return self._writer.saved
+
     def best(self) -> int | None:
         """The step of the checkpoint with the lowest loss, None if no loss was noted."""
         return next(iter(self._by_loss(self.steps())), None)

@@ -18,7 +18,8 @@ class Report(NamedTuple):
     """What a script says of a model that it has just measured."""
 
     text: str  # printed, and added to samples.txt
-    loss: float  # on held-out data, in nats; the checkpoint with the lowest one is kept
+    loss: float  # on held-out data, in nats
+    score: float | None = None  # the checkpoint with the lowest one is kept; None: the loss
 
 
 def loop(
@@ -98,9 +99,10 @@ def loop(
                     run.add_sample(found.text + "\n")
                     if not math.isfinite(found.loss):
                         raise _diverged(run, f"at step {done} the held-out loss is {found.loss}")
-                    run.save(done, state, found.loss)
+                    run.save(done, state, found.loss if found.score is None else found.score)
                     if is_first():
-                        run.write(REPORT, {"step": done, **found._asdict()})
+                        said = {"step": done, "text": found.text, "loss": float(found.loss)}
+                        run.write(REPORT, said)
                 progress.write(found.text)
             elif stopping:
                 run.save(done, state)

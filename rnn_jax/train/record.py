@@ -83,19 +83,22 @@ class Record:
         """Adds the line of a command that has ended with this status."""
         if self._directory is None or not _holds_runs(self._directory) or not is_first():
             return
-        written = [name for name, when in self._files().items() if self._before.get(name) != when]
-        line = self._known | {
+        with contextlib.suppress(OSError, ValueError):  # a run that one may read only; odd names
+            text = json.dumps(self._line(self._directory, status), ensure_ascii=False) + "\n"
+            with open(self._directory / COMMANDS, "a", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+
+    def _line(self, directory: Path, status: int) -> dict[str, Any]:
+        files = self._files().items()
+        written = [name for name, when in files if self._before.get(name) != when]
+        return self._known | {
             "status": status,
             "cpu_seconds": round(_cpu_seconds() - self._cpu, 2),
             "wall_seconds": round(time.perf_counter() - self._began, 2),
             "version": rnn_jax.__version__,
             "pictures": [name for name in written if name != REPORT],
-            "said": self._said(self._directory, REPORT in written),
+            "said": self._said(directory, REPORT in written),
         }
-        text = json.dumps(line, ensure_ascii=False) + "\n"
-        with contextlib.suppress(OSError):  # a run that one may read only
-            with open(self._directory / COMMANDS, "a", encoding="utf-8", newline="\n") as file:
-                file.write(text)
 
     def _files(self) -> dict[str, int]:
         """Pictures and report of the run with the times when they were written, oldest first."""
@@ -103,7 +106,7 @@ class Record:
             return {}
         times = {}
         for path in (*self._directory.glob("*.png"), *self._directory.glob(REPORT)):
-            with contextlib.suppress(FileNotFoundError):  # another process took it away just now
+            with contextlib.suppress(OSError):  # another process took it away just now
                 times[path.name] = path.stat().st_mtime_ns
         return dict(sorted(times.items(), key=lambda item: item[1]))
 

@@ -24,6 +24,7 @@ from rnn_jax.train.saved import (
     FREE,
     PLACES,
     lost,
+    note_saved,
     reachable,
     read_metrics,
     read_run,
@@ -196,6 +197,7 @@ class Run:
                 os.fsync(file.fileno())
         sizes = {name: self._size(name) for name in _GROWING}
         self.checkpoints.save(step, state, {"sizes": sizes}, loss)
+        note_saved(self.path, self.checkpoints.saved)  # the one before, which has been waited for
 
     def restore(self, like: PyTree) -> Restored | None:
         """The newest checkpoint, or None; the growing files go back to where it was taken.
@@ -233,6 +235,7 @@ class Run:
         if exception[0] is None:
             self.flush()
         self.checkpoints.close()
+        note_saved(self.path, self.checkpoints.saved)
         if self._lock:
             self._lock.close()
 

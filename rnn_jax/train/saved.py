@@ -1,9 +1,10 @@
 """What a run has left in its directory, for reading."""
 
 import json
+import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
@@ -12,10 +13,11 @@ from etils import epath
 
 from rnn_jax.data.errors import InputError
 from rnn_jax.train.checkpoint import Checkpoints
+from rnn_jax.train.hosts import is_first
 
 C = TypeVar("C")
 S = TypeVar("S")
-CONFIG, CHECKPOINTS = "config.json", "checkpoints"
+CONFIG, CHECKPOINTS, SAVED = "config.json", "checkpoints", ".saved"
 PLACES = ("data", "validation", "test", "checkpoint_dir")  # where something lies, noted
 # Fields that say where and how, not what; they may change when a run is resumed.
 FREE = (
@@ -145,10 +147,21 @@ def read_run(directory: str | Path | None) -> SavedRun:
         raise InputError(f"run_dir: {path} is damaged: {error}") from None
 
 
-def lost(directory: Path, where: Any) -> InputError | None:
-    """Why a run that has no checkpoint must not begin anew; None if it may.
+def note_saved(directory: Path, step: int | None) -> None:
+    """Notes that the checkpoint of a step is on disk, for ``lost``; None notes nothing.
 
-    After two reports the checkpoint of the first was on the disk.
+    Example:
+        >>> note_saved(Path("no/such/run"), None)
+    """
+    if step is not None and is_first():
+        with suppress(OSError):  # a full disk, say: training is worth more than the note
+            temporary = directory / f"{SAVED}.{os.getpid()}"
+            temporary.write_text(f"{step}\n", "utf-8")
+            temporary.replace(directory / SAVED)
+
+
+def lost(directory: Path, where: Any) -> InputError | None:
+    """Why a run that has no checkpoint must not begin anew; None if it never had one.
 
     Args:
         directory: of the run.
@@ -158,12 +171,12 @@ def lost(directory: Path, where: Any) -> InputError | None:
         >>> lost(Path("no/such/run"), "no/such/run/checkpoints") is None
         True
     """
-    steps = [line["step"] for line in read_metrics(directory) if "held_out_loss" in line]
-    if len(steps) < 2:
+    path = directory / SAVED
+    if not path.exists():
         return None
     return InputError(
-        f"run_dir: {directory} was saved after step {steps[-2]}, but no checkpoint is in {where}; "
-        "bring back what was there, or begin anew in another run_dir"
+        f"run_dir: {directory} was saved after step {path.read_text('utf-8').strip()}, but no "
+        f"checkpoint is in {where}; bring back what was there, or begin anew in another run_dir"
     )
 
 

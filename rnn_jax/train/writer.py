@@ -40,6 +40,7 @@ class Writer:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.saved: int | None = None  # the last step that is known to be on disk
         self._pending: _Save | None = None  # until it is known to be on disk
         self._problem, self._failures = "", 0  # of the last write; how many in a row
 
@@ -94,6 +95,7 @@ class Writer:
         except Exception as error:  # as above
             self._problem = self._problem or one_line(error)
         if not self._problem:
+            self.saved = self._pending[0]
             self._pending, self._failures = None, 0
             return False
         self._failures += 1

@@ -10,6 +10,7 @@ from benchmarks.harness import CONTROL
 from rnn_jax.train import cli
 
 GIB = 2**30
+ROOT = Path(__file__).parents[2]
 
 
 def row(name: str, ours: float, word: str, temp: int | None) -> dict:
@@ -140,3 +141,8 @@ def test_a_goal_is_met_by_all_or_says_by_how_many(values: list[float]):
         goals.within(values, 0.7)
         == {1: "yes" if values[0] < 0.7 else "no", 2: "in 1 of 2"}[len(values)]
     )
+
+
+def test_the_readme_says_what_the_results_say():
+    asked = readme.Config(ROOT / "README.md", ROOT / "benchmarks/results", check=True)
+    assert readme.update(asked) == 0, "run python -m benchmarks.readme"

@@ -15,8 +15,7 @@ from tests.registry import CELLS, marked
 
 AFFINE = [name for name, cell in CELLS.items() if cells.is_affine(cell)]
 # By default real, complex, partly replaced and noisy coefficients: the others are of these kinds.
-SLOWER = ("qrnn", "zoneout_affine", "rg_lru", "sru", "teacher_forced_jordan")
-KINDS = ("min_gru", "lru"), SLOWER
+KINDS = ("min_gru", "lru"), ("qrnn", "zoneout_affine", "rg_lru", "sru", "teacher_forced_jordan")
 RESETS = (("lru", True),), (("min_gru", False), ("lru", False), ("qrnn", True))
 
 

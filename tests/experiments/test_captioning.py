@@ -53,14 +53,13 @@ def test_it_says_what_images_of_a_folder_show(options, least, flags, tmp_path, c
     usual += ["--size", "16", "--eval-every", "100"]
     assert main(*usual, *options.split()) == 0
     found = [line["held_out_loss"] for line in read_metrics(run) if "held_out_loss" in line]
-    unseen = (np.log(3) + 2 * np.log(2)) / 7  # a colour and two places, all in seven words
-    assert min(found) < 0.1 < unseen
+    assert min(found) < 0.1  # blind, (ln 3 + 2 ln 2) / 7 = 0.36: a colour, two places, seven words
     assert {"captions.png", "curve.png", "vocabulary.json"} <= {p.name for p in run.iterdir()}
     capsys.readouterr()
     assert main("evaluate", "--run-dir", run) == 0
     said = capsys.readouterr().out
     right, always = (float(part.split("%")[0].split()[-1]) for part in said.split("(always"))
-    assert right > least > 20 > always and (run / "test.png").exists()
+    assert right > least and always < 20 and (run / "test.png").exists()
     file = flags / "3.png"
     truth = (flags / "captions.txt").read_text().split("\n")[3].split("\t")[1]
     assert main("caption", "--run-dir", run, file, "--num-best", "2") == 0

