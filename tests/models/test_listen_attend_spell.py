@@ -37,6 +37,7 @@ def say(model, **options):
     return model.transcribe(SPOKEN.features, lengths=SPOKEN.lengths, max_length=7, **options)
 
 
+@pytest.mark.slow
 def test_it_learns_three_utterances_and_says_them():
     small = {"num_layers": 1, "reductions": (2,)}
     assert is_said(say(learn(100, **small), beam_size=3), SPOKEN)

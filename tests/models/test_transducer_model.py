@@ -19,6 +19,7 @@ def make(**options) -> Transducer:
     return Transducer(TransducerConfig(**(SIZES | options)), rngs=nnx.Rngs(0))
 
 
+@pytest.mark.slow
 def test_it_learns_three_utterances_and_says_them():
     def loss(model, key):
         return model.loss(SPOKEN.features, SPOKEN.labels, key=key, **SPOKEN.options)
