@@ -165,7 +165,7 @@ def load_spoken(spoken: Spoken, cache: str | Path | None = None) -> SpeechCorpus
     Example:
         >>> load_spoken(Spoken(kind="songs"))
         Traceback (most recent call last):
-        ValueError: kind must be 'digits', 'dates' or 'words', got 'songs'
+        ValueError: kind must be one of ('digits', 'dates', 'words', 'digit'), got 'songs'
     """
     jobs = {part: spoken.jobs(part) for part in VOICES}
     every = [job for part in VOICES for job in jobs[part]]
