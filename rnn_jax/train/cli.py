@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import inspect
 import io
+import os
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -21,6 +22,7 @@ from rnn_jax.train.record import Record
 # (the run directory holds another configuration) and DIVERGED other settings may help, after
 # STORAGE more space.
 DONE, BAD_INPUT, MISMATCH, DIVERGED, STORAGE, STUCK, INTERRUPTED, KILLED = 0, 2, 3, 4, 5, 6, 42, 130
+UNREAD = 141  # as a shell calls a program that SIGPIPE has ended
 # A disk that is full, cannot be written any more, or fails.
 UNWRITABLE = (
     *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
@@ -94,8 +96,8 @@ def main(
     Returns:
         The exit status: the command's or 0 if it returns None, 2 for bad input, 3 for a run of
         another configuration, 4 if it diverged, 5 if a checkpoint or another file could not be
-        written, 42 if it was interrupted and saved, 130 if it was interrupted before it could. (A
-        watchdog ends the process with 6.)
+        written, 42 if it was interrupted and saved, 130 if it was interrupted before it could, 141
+        if nobody reads its output any more. (A watchdog ends the process with 6.)
 
     Example:
         >>> from dataclasses import dataclass
@@ -130,12 +132,17 @@ def main(
         with Record(prog, typed, name, preset, options, whole=argv is None) as record:
             status = by_name[name](options) or DONE
         record.note(status)
+        sys.stdout.flush()
         return status
     except InputError as error:
         message = str(error)
         status = MISMATCH if isinstance(error, MismatchError) else BAD_INPUT
     except FloatingPointError as error:
         message, status = str(error), DIVERGED
+    except BrokenPipeError:  # as "| head" leaves it; what is still unwritten goes nowhere
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     except OSError as error:  # at a checkpoint or at any other file
         if not isinstance(error, StorageError) and error.errno not in UNWRITABLE:
             raise

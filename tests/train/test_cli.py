@@ -1,5 +1,7 @@
 """The command line: presets, flags, ranges, one line for each kind of bad input."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -107,3 +109,28 @@ def test_a_missing_library_is_named(capsys):
 
     assert cli.main("x", [train], PRESETS, []) == 2
     assert "tqdm is not installed: pip install 'rnn_jax[experiments]'" in capsys.readouterr().err
+
+
+GOES_ON = """
+import dataclasses, sys
+from rnn_jax.train import cli
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    lines: int = 3
+
+def say(config: Config) -> None:
+    for number in range(config.lines):
+        print(number)
+
+sys.exit(cli.main("python -m experiments.some", [say], {"default": Config()}))
+"""
+
+
+@pytest.mark.parametrize("lines", ["3", "300000"], ids=["a few", "many"])
+def test_a_reader_that_leaves_is_no_error(lines):
+    command = [sys.executable, "-c", GOES_ON, "--lines", lines]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
