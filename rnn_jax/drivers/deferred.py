@@ -1,9 +1,9 @@
 """The chunked deferred gradient: how ``scan`` differentiates gated cells.
 
 Differentiating a loop adds to the gradient of the weights at every step, in the weights' dtype, and
-stores every intermediate value. Here the forward loop keeps only the states. The backward loop
-takes K steps at a time, recomputes their pre-activations from the stored states with one matrix
-product, carries back the gradient of the state alone,
+stores every intermediate value. Here the forward loop keeps only the states, or what the gates read
+too. The backward loop takes K steps at a time, has their pre-activations from there or recomputes
+them from the states with one matrix product, carries back the gradient of the state alone,
 
     dz_t, dr_t, ds = vjp(gate)(ds_t),   ds_{t-1} = ds + (dr_t @ w_h.T on h)
 
@@ -20,11 +20,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax.custom_derivatives import SymbolicZero
 
 from rnn_jax.cells import base
+from rnn_jax.drivers import deferred_store
 from rnn_jax.drivers.chunks import concatenate, cut, num_rows, run_steps, scan_chunks
 from rnn_jax.drivers.common import Inputs, Plan, cast_like, split_inexact, widen
+from rnn_jax.drivers.cotangents import drop_zeros, instantiate, with_none
 from rnn_jax.drivers.deferred_steps import Steps, chunk_backward, weight_gradients
 from rnn_jax.ops.linear import wider
 from rnn_jax.ops.types import batch_like, may_be_partitioned
@@ -45,6 +46,8 @@ class Layout(NamedTuple):
     chunk: int
     unroll: int
     sum_inside: bool  # sum the weight gradients chunk by chunk, inside the backward loop
+    transpose: bool  # the rows before these sums: see ``ops.row_products``
+    store: deferred_store.Choice
 
 
 def supports_deferred(cell: Any, state: State) -> bool:
@@ -61,7 +64,12 @@ def supports_deferred(cell: Any, state: State) -> bool:
 
 
 def run_deferred(
-    cell: Any, plan: Plan, reverse: bool, unroll: int | None, chunk: int | None = None
+    cell: Any,
+    plan: Plan,
+    reverse: bool,
+    unroll: int | None,
+    chunk: int | None = None,
+    store: deferred_store.Store | None = None,
 ) -> tuple[State, State]:
     """The final state and all states of a gated cell, with the deferred rule in reverse.
 
@@ -77,7 +85,10 @@ def run_deferred(
     usual_chunk, usual_unroll = choose_loop(num_steps)
     chunk = usual_chunk if chunk is None else min(chunk, num_steps)
     sum_inside = not may_be_partitioned(plan.inputs.xs)
-    layout = Layout(reverse, chunk, min(unroll or usual_unroll, chunk), sum_inside)
+    transpose = sum_inside and jax.default_backend() == "cpu"
+    choice = deferred_store.choose_store(cell, plan, store)
+    unroll = min(unroll or usual_unroll, chunk)
+    layout = Layout(reverse, chunk, unroll, sum_inside, transpose, choice)
     try:
         return _run(cell, layout, plan.params, plan.start, plan.state, plan.inputs)
     except TypeError as error:
@@ -120,14 +131,23 @@ def _forward(
     cell: Any, layout: Layout, *arguments: PyTree
 ) -> tuple[tuple[State, State], tuple[PyTree, ...]]:
     params, start, state, inputs = jax.tree.map(lambda leaf: leaf.value, arguments)
-    final, states = _run(cell, layout, params, start, state, inputs)
-    return (final, states), (params, start, state, inputs, states)
+    if not layout.store.gates:
+        final, states = _run(cell, layout, params, start, state, inputs)
+        return (final, states), (params, start, state, inputs, states, deferred_store.Kept())
+
+    def body(state: State, inputs: Inputs, _: None) -> tuple[State, tuple[State, Any]]:
+        return deferred_store.run_keeping(
+            cell, layout.reverse, layout.unroll, layout.store, params, start, state, inputs
+        )
+
+    final, (states, kept) = scan_chunks(body, state, inputs, layout.chunk, layout.reverse)
+    return (final, states), (params, start, state, inputs, states, kept)
 
 
 def _backward(
     cell: Any, layout: Layout, residuals: tuple[PyTree, ...], cotangents: tuple[State, State]
 ) -> tuple[PyTree, ...]:
-    params, start, state, inputs, states = residuals
+    params, start, state, inputs, states, kept = residuals
     d_final, d_states = cotangents
     zeros = partial(_wide_zeros, xs=inputs.xs, batch_ndim=_batch_ndim(cell, inputs))
     d_final, d_states = instantiate(d_final, zeros(state)), drop_zeros(d_states)
@@ -137,31 +157,31 @@ def _backward(
 
     def body(
         carry: tuple[State, State, list[jax.Array]],
-        rows: tuple[Inputs, State, State],
+        rows: tuple[Inputs, State, State, Any],
         entry: State,
     ) -> tuple[tuple[State, State, list[jax.Array]], PyTree]:
         d_state, d_start, total = carry
-        inputs, states, d_states = rows
-        steps = Steps(inputs, _previous(entry, states, layout.reverse), d_states)
+        inputs, states, d_states, kept = rows
+        steps = Steps(inputs, _previous(entry, states, layout.reverse), d_states, kept)
         (d_state, d_start), collected = chunk_backward(
             cell, layout.reverse, layout.unroll, params, start, (d_state, d_start), steps
         )
         if not layout.sum_inside:
             return (d_state, d_start, total), collected
-        more, d_xs = weight_gradients(cell, params, start, steps, collected)
+        more, d_xs = weight_gradients(cell, params, start, steps, collected, layout.transpose)
         return (d_state, d_start, jax.tree.map(jnp.add, total, more)), d_xs
 
     entries = _entries(state, states, layout.chunk, layout.reverse)
     (d_state, d_start, d_weights), out = scan_chunks(
         body,
         (d_final, d_start, d_weights),
-        (inputs, states, d_states),
+        (inputs, states, d_states, kept),
         layout.chunk,
         not layout.reverse,
         entries,
     )
     if not layout.sum_inside:
-        steps = Steps(inputs, _previous(state, states, layout.reverse), d_states)
+        steps = Steps(inputs, _previous(state, states, layout.reverse), d_states, kept)
         d_weights, out = weight_gradients(cell, params, start, steps, out)
     return (
         with_none(params, cast_like(d_weights, weights)),
@@ -172,30 +192,6 @@ def _backward(
 
 
 _run.defvjp(_forward, _backward, symbolic_zeros=True)
-
-
-def instantiate(gradient: State, zeros: State) -> State:
-    """Gradients in the dtypes of ``zeros``, and these where JAX knows that there are none.
-
-    Example:
-        >>> instantiate((jnp.ones(1),), (jnp.zeros(1),))[0].tolist()
-        [1.0]
-    """
-    return jax.tree.map(
-        lambda d, zero: zero if isinstance(d, SymbolicZero) else d.astype(zero.dtype),
-        gradient,
-        zeros,
-    )
-
-
-def drop_zeros(gradient: State) -> State:
-    """None where JAX knows that a gradient is zero.
-
-    Example:
-        >>> drop_zeros((jnp.ones(1),))[0].tolist()
-        [1.0]
-    """
-    return jax.tree.map(lambda d: None if isinstance(d, SymbolicZero) else d, gradient)
 
 
 def _batch_ndim(cell: Any, inputs: Inputs) -> int:
@@ -225,17 +221,3 @@ def _entries(state: State, states: State, chunk: int, reverse: bool) -> State:
         states,
     )
     return concatenate([rest, first] if reverse else [first, rest])
-
-
-def with_none(tree: PyTree, inexact: list[jax.Array]) -> PyTree:
-    """A tree of the given gradients, None (no gradient) at whole-numbered and boolean leaves.
-
-    Example:
-        >>> with_none((jnp.ones(2), jnp.array(True)), [jnp.zeros(2)])[1] is None
-        True
-    """
-    treedef: Any  # jax 0.10 gives it no type
-    leaves, treedef = jax.tree.flatten(tree)
-    new = iter(inexact)
-    floating = (jnp.issubdtype(leaf.dtype, jnp.inexact) for leaf in leaves)
-    return treedef.unflatten([next(new) if yes else None for yes in floating])

@@ -7,10 +7,11 @@ import jax.numpy as jnp
 
 from rnn_jax.cells import base
 from rnn_jax.drivers.common import Inputs, cast_like, split_inexact, widen
+from rnn_jax.drivers.deferred_store import Kept
 from rnn_jax.ops.linear import matmul, wider
 from rnn_jax.ops.masks import select
+from rnn_jax.ops.row_products import row_product, transposing
 from rnn_jax.ops.tracing import depends
-from rnn_jax.ops.types import explicit_sharding
 from rnn_jax.typing import Params, PyTree, State
 
 
@@ -20,6 +21,7 @@ class Steps(NamedTuple):
     inputs: Inputs
     previous: State  # the state before each step
     d_states: State  # gradient that arrives from the outputs, None where there is none
+    kept: Kept  # what the forward loop left
 
 
 class Collected(NamedTuple):
@@ -43,8 +45,14 @@ def _point(cell: Any, params: Params, start: State, steps: Steps) -> Point:
     if inputs.reset is not None:
         full = jax.tree.map(lambda leaf, to: jnp.broadcast_to(leaf[None], to.shape), start, begun)
         begun = select(inputs.reset, full, begun)
-    z = base.encode(cell, params, inputs.xs, inputs.noise)
-    begun, z = widen(begun, z)
+    total, z, r = steps.kept
+    if total is not None:
+        begun, total = widen(begun, total)
+        return Point(begun, total, jnp.zeros_like(total))
+    if r is not None:
+        begun, z = widen(begun, z)
+        return Point(begun, z, r)
+    begun, z = widen(begun, base.encode(cell, params, inputs.xs, inputs.noise))
     return Point(begun, z, matmul(base.hidden(cell, params, begun), cell.recurrent(params)))
 
 
@@ -64,7 +72,7 @@ def chunk_backward(
         >>> cell = cells.Elman(input_size=2, hidden_size=3)
         >>> params, h = cell.init(jax.random.key(0)), jnp.ones((4, 3))
         >>> inputs = Inputs(jnp.ones((4, 2)), None, None, None)
-        >>> steps = Steps(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h))
+        >>> steps = Steps(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h), Kept())
         >>> carry = (cells.ElmanState(h=jnp.zeros(3)), None)
         >>> carry, out = chunk_backward(cell, False, 1, params, None, carry, steps)
         >>> out.d_z[0].shape, out.d_r is None
@@ -136,23 +144,30 @@ def step_backward(
 
 
 def weight_gradients(
-    cell: Any, params: Params, start: State, steps: Steps, collected: Collected
+    cell: Any,
+    params: Params,
+    start: State,
+    steps: Steps,
+    collected: Collected,
+    transpose: bool = False,
 ) -> tuple[list[jax.Array], jax.Array]:
     """Gradients of all floating parameters (float32 or wider) and of xs, for all steps at once.
+
+    ``transpose`` is that of ``ops.row_products``.
 
     Example:
         >>> from rnn_jax import cells
         >>> cell = cells.Elman(input_size=2, hidden_size=3)
         >>> params, h = cell.init(jax.random.key(0)), jnp.ones((4, 3))
         >>> inputs = Inputs(jnp.ones((4, 2)), None, None, None)
-        >>> steps = Steps(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h))
+        >>> steps = Steps(inputs, cells.ElmanState(h=h), cells.ElmanState(h=h), Kept())
         >>> d, dx = weight_gradients(cell, params, None, steps, Collected([h], None, None))
         >>> [leaf.shape for leaf in d], dx.shape
         ([(2, 3), (3, 3), (3,)], (4, 2))
     """
     point = _point(cell, params, start, steps)
     h = base.hidden(cell, params, point.begun)
-    return gradients_at(cell, params, steps.inputs, h, point, collected)
+    return gradients_at(cell, params, steps.inputs, h, point, collected, transpose)
 
 
 def gradients_at(
@@ -162,6 +177,7 @@ def gradients_at(
     h: jax.Array,
     point: Point | None,
     collected: Collected,
+    transpose: bool = False,
 ) -> tuple[list[jax.Array], jax.Array]:
     """``weight_gradients`` where the hidden state before each step is known.
 
@@ -181,20 +197,14 @@ def gradients_at(
     def encode(weights: list[jax.Array], xs: jax.Array) -> list[jax.Array]:
         return split_inexact(base.encode(cell, rebuild(weights), xs, inputs.noise))[0]
 
-    z_leaves, vjp = jax.vjp(encode, weights, inputs.xs)
+    with transposing(transpose):
+        z_leaves, vjp = jax.vjp(encode, weights, inputs.xs)
     d_encode, d_x = vjp([d.astype(z.dtype) for d, z in zip(collected.d_z, z_leaves, strict=True)])
     total = [_wide(d) for d in d_encode]
 
     d_r = collected.d_z[0] if collected.d_r is None else collected.d_r
     w_h, vjp = jax.vjp(lambda weights: cell.recurrent(rebuild(weights)), weights)
-    leading = tuple(range(d_r.ndim - 1))
-    d_w_h = jax.lax.dot_general(
-        h.astype(w_h.dtype),
-        d_r.astype(w_h.dtype),
-        ((leading, leading), ((), ())),
-        preferred_element_type=d_r.dtype,
-        out_sharding=explicit_sharding(w_h),
-    )
+    d_w_h = row_product(h, d_r, w_h, transpose)
     total = [a + _wide(b) for a, b in zip(total, vjp(d_w_h.astype(w_h.dtype))[0], strict=True)]
 
     if collected.d_new is not None and point is not None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from rnn_jax.cells import base
 from rnn_jax.drivers.common import Inputs, advance_by, cast_like, split_inexact, widen
-from rnn_jax.drivers.deferred import drop_zeros, instantiate, with_none
+from rnn_jax.drivers.cotangents import drop_zeros, instantiate, with_none
 from rnn_jax.drivers.deferred_steps import (
     Collected,
     Point,

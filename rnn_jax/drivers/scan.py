@@ -9,6 +9,7 @@ import jax
 from rnn_jax.drivers.chunks import run_steps, scan_chunks
 from rnn_jax.drivers.common import Inputs, Plan, finish, prepare
 from rnn_jax.drivers.deferred import run_deferred, supports_deferred
+from rnn_jax.drivers.deferred_store import Store
 from rnn_jax.typing import Params, State
 
 
@@ -27,6 +28,7 @@ def scan(
     remat: Literal["step", "sqrt"] | int | None = None,
     gradient: Literal["deferred", "autodiff"] = "deferred",
     chunk: int | None = None,
+    store: Store | None = None,
 ) -> tuple[State, jax.Array]:
     """Run a cell over a sequence.
 
@@ -37,11 +39,11 @@ def scan(
     keeps its initial state.
 
     For gated cells (LSTM, GRU, ...) the backward pass is the *chunked deferred gradient*: it keeps
-    only the states, recomputes the gates of a chunk with one matrix product, and forms the gradient
-    of all weights after the loop. It is faster, smaller and, in bfloat16, far more accurate than
-    differentiating the loop, and the same to rounding. It is a reverse-mode rule: it can be
-    differentiated again in reverse; for forward mode (``jax.jvp``, ``jax.jacfwd``, ``jax.hessian``)
-    pass ``gradient="autodiff"``.
+    only the states (or what the gates read, see ``store``), forms the gates of a chunk of steps
+    with one matrix product, and the gradient of all weights after the loop. It is faster, smaller
+    and, in bfloat16, far more accurate than differentiating the loop, and the same to rounding. It
+    is a reverse-mode rule: it can be differentiated again in reverse; for forward mode
+    (``jax.jvp``, ``jax.jacfwd``, ``jax.hessian``) pass ``gradient="autodiff"``.
 
     Args:
         cell: A cell.
@@ -62,8 +64,11 @@ def scan(
             implies ``gradient="autodiff"``. None for the driver's own choice.
         gradient: "deferred" (where the cell is gated) or "autodiff", plain differentiation of the
             loop.
-        chunk: Steps whose gates the deferred gradient recomputes with one product; None chooses,
-            by the platform. More take more memory.
+        chunk: Steps that the deferred gradient takes at once, with one product; None chooses, by
+            the platform. More take more memory.
+        store: What the deferred gradient keeps: "states", the least, and forms the gates again; or
+            "gates" too, which spares a third of the products and takes more memory, about half of
+            what "autodiff" takes. None chooses: gates on a CPU up to 512 MiB, states elsewhere.
 
     Returns:
         The final state, leaves (*B, ...), and the outputs (T, *B, O).
@@ -84,22 +89,26 @@ def scan(
     """
     plan = prepare(cell, params, xs, state, lengths=lengths, mask=mask, reset=reset, key=key)
     num_steps = plan.inputs.xs.shape[0]
-    _check_choices(unroll, remat, gradient, chunk)
+    _check_choices(unroll, remat, gradient, chunk, store)
     if remat is not None:
         final, states = _run_remat(cell, plan, _chunk_size(remat, num_steps), reverse, unroll or 1)
     elif gradient == "deferred" and supports_deferred(cell, plan.state):
-        final, states = run_deferred(cell, plan, reverse, unroll, chunk)
+        final, states = run_deferred(cell, plan, reverse, unroll, chunk, store)
     else:
         final, states = _run_plain(cell, plan, reverse, unroll or 1)
     return final, finish(cell, plan, states)
 
 
-def _check_choices(unroll: int | None, remat: Any, gradient: str, chunk: int | None) -> None:
+def _check_choices(
+    unroll: int | None, remat: Any, gradient: str, chunk: int | None, store: str | None
+) -> None:
     for name, number in (("unroll", unroll), ("chunk", chunk)):
         if number is not None and (not isinstance(number, int) or number < 1):
             raise ValueError(f"{name} must be a whole number >= 1 or None, got {number!r}.")
     if gradient not in ("deferred", "autodiff"):
         raise ValueError(f'gradient must be "deferred" or "autodiff", got {gradient!r}.')
+    if store not in (None, "states", "gates"):
+        raise ValueError(f'store must be "states", "gates" or None, got {store!r}.')
     is_size = isinstance(remat, int) and not isinstance(remat, bool) and remat >= 1
     if remat not in (None, "step", "sqrt") and not is_size:
         raise ValueError(f'remat must be None, "step", "sqrt" or a chunk size >= 1, got {remat!r}.')

@@ -34,6 +34,7 @@ from rnn_jax.ops.spectrogram import LogMel as LogMel
 from rnn_jax.ops.spectrogram import power_spectrum as power_spectrum
 from rnn_jax.ops.speech_augment import SpeechAugment as SpeechAugment
 from rnn_jax.ops.tracing import depends as depends
+from rnn_jax.ops.tracing import reads_only_sum as reads_only_sum
 from rnn_jax.ops.types import batch_like as batch_like
 from rnn_jax.ops.types import explicit_sharding as explicit_sharding
 from rnn_jax.ops.types import shard_like as shard_like

@@ -10,6 +10,7 @@ from functools import reduce
 import jax
 import jax.numpy as jnp
 
+from rnn_jax.ops.row_products import product, product_by_rows, transposing
 from rnn_jax.typing import DType
 
 
@@ -49,10 +50,9 @@ def matmul(x: jax.Array, w: jax.Array) -> jax.Array:
         >>> matmul(jnp.ones((2, 3), jnp.float32), jnp.ones((3, 4), jnp.bfloat16)).dtype
         dtype('float32')
     """
-    dtype = wider(x.dtype, w.dtype)
-    return jax.lax.dot_general(
-        x.astype(w.dtype), w, (((x.ndim - 1,), (0,)), ((), ())), preferred_element_type=dtype
-    )
+    if transposing.value and x.dtype == w.dtype:
+        return product_by_rows(x, w)
+    return product(x.astype(w.dtype), w, wider(x.dtype, w.dtype))
 
 
 def shift(x: jax.Array, b: jax.Array) -> jax.Array:

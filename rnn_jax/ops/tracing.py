@@ -47,3 +47,27 @@ def dependencies(function: Callable[..., PyTree], *arguments: PyTree) -> list[se
         read = set().union(*(found.get(id(v), set()) for v in equation.invars))
         found |= {id(v): read for v in equation.outvars}
     return [found.get(id(v), set()) for v in jaxpr.outvars]
+
+
+def reads_only_sum(function: Callable[..., PyTree], left: jax.Array, right: jax.Array) -> bool:
+    """Whether ``function(left, right)`` reads nothing of its arguments but ``left + right``.
+
+    False is no proof of the contrary: a sum formed inside a call (``jit``, ``scan``, ...) is not
+    found.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> reads_only_sum(lambda x, y: jnp.tanh(x + y), 1.0, 2.0)
+        True
+        >>> reads_only_sum(lambda x, y: x * jnp.tanh(x + y), 1.0, 2.0)
+        False
+    """
+    jaxpr = jax.make_jaxpr(function)(left, right).jaxpr
+    both = {id(v) for v in jaxpr.invars}
+    readers = [e for e in jaxpr.eqns if any(id(v) in both for v in e.invars)]
+    returned = any(id(v) in both for v in jaxpr.outvars)
+    return (
+        not returned
+        and [e.primitive.name for e in readers] == ["add"]
+        and {id(v) for v in readers[0].invars} == both
+    )

@@ -103,6 +103,7 @@ def test_marks_may_be_lists():
         ({"remat": "all"}, ["remat", "sqrt", "'all'"]),
         ({"remat": 0}, ["remat", ">= 1", "0"]),
         ({"gradient": "fast"}, ["gradient", "autodiff", "'fast'"]),
+        ({"store": "all"}, ["store", "gates", "'all'"]),
     ],
 )
 def test_choices_are_named(options, words):

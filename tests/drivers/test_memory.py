@@ -37,6 +37,32 @@ def test_memory_of_a_training_step(cell, most, monkeypatch):
     plain = units(cell, monkeypatch, gradient="autodiff")
     step = units(cell, monkeypatch, remat="step")
     sqrt = units(cell, monkeypatch, remat="sqrt")
-    deferred = units(cell, monkeypatch)
+    deferred = units(cell, monkeypatch, store="states")
+    gates = units(cell, monkeypatch, store="gates")
     assert deferred <= most and deferred < 0.5 * plain, (deferred, plain)
+    assert deferred < gates < 0.6 * plain, (gates, plain)
     assert sqrt < step < plain, (sqrt, step, plain)
+
+
+@pytest.mark.parametrize(
+    ("cell", "total"),
+    [
+        (cells.Elman(input_size=2, hidden_size=3), True),
+        (cells.LSTM(input_size=2, hidden_size=3), True),
+        (cells.GRU(input_size=2, hidden_size=3), False),
+        (cells.LayerNormLSTM(input_size=2, hidden_size=3), False),
+        (cells.Zoneout(cell=cells.LSTM(input_size=2, hidden_size=3), h_rate=0.1), False),
+    ],
+    ids=["elman", "lstm", "gru", "layer_norm_lstm", "zoneout"],
+)
+def test_what_is_stored(cell, total, monkeypatch):
+    """The sum where gates read no more; nothing from a size on, or on a platform not measured."""
+    params = cell.init(jax.random.key(0))
+    plan = drivers.common.prepare(cell, params, jnp.ones((5, 2, 2)), None, key=jax.random.key(1))
+    choose = drivers.deferred_store.choose_store
+    assert choose(cell, plan, "gates") == (True, total)
+    assert choose(cell, plan, None) == (True, total)
+    monkeypatch.setattr(drivers.deferred_store, "MOST_BYTES", {"cpu": 100})
+    assert not choose(cell, plan, None).gates and choose(cell, plan, "gates").gates
+    monkeypatch.setattr(drivers.deferred_store, "MOST_BYTES", {})
+    assert not choose(cell, plan, None).gates and not choose(cell, plan, "states").gates

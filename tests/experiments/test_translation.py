@@ -75,7 +75,8 @@ def test_it_trains_resumes_evaluates_and_translates(files, tmp_path, capsys, mon
         "--cell lstm --attention none --no-input-feeding --bidirectional none --reverse-source "
         "--bridge last",
         "--cell lstm --attention general --order after --layers 2 --bidirectional first --residual",
-        "--cell min_gru --driver associative --attention multi_head --no-tied --tokens words",
+        "--cell min_gru --driver associative --attention multi_head --no-tied --tokens words "
+        "--source-tokens characters",
         "--sampling 0.5 --label-smoothing 0.1 --precision bfloat16",
     ],
 )

@@ -55,8 +55,8 @@ def gradient_of(loss, params, state, xs):
 
 
 DEFERRED = {
-    "deferred": {},
-    "deferred, summed inside": {"sum_inside": True},
+    "deferred": {"store": "states"},
+    "deferred, summed inside, gates stored": {"sum_inside": True, "store": "gates"},
 }
 RECOMPUTED = {
     "remat=step": {"remat": "step"},
