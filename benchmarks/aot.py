@@ -31,6 +31,7 @@ from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from benchmarks import census, harness, report, training_steps
+from rnn_jax import drivers
 from rnn_jax.data.errors import InputError
 from rnn_jax.train import cli, parallel
 from rnn_jax.train.fit import in_precision
@@ -130,8 +131,7 @@ def compiled_before(config: Config, environment: dict[str, Any]) -> list[Row]:
 
 def write(config: Config, environment: dict[str, Any], rows: list[Row]) -> None:
     """The report and the numbers."""
-    text = describe(environment, config) + "\n\n" + table(rows) + "\n"
-    (config.out / "report.md").write_text(text)
+    (config.out / "report.md").write_text(f"{describe(environment, config)}\n\n{table(rows)}\n")
     document = {"config": asdict(config), "environment": environment, "rows": rows}
     report.write_json(config.out / "results.json", document)
 
@@ -152,10 +152,11 @@ def compile_one(
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(1e-3))
     step: Any = parallel.train_step(in_precision(case.loss, precision), optimizer, mesh, mode)
     begin = perf_counter()
-    options = {"xla_gpu_autotune_level": 0} if target == "h200" else None  # there is no GPU
-    program = step.lower(*arguments(case, optimizer, mesh)).compile(options)
-    memory, text = program.memory_analysis(), program.as_text()
     on_gpu = target == "h200"
+    options = {"xla_gpu_autotune_level": 0} if on_gpu else None  # there is no GPU
+    with drivers.compiling_for("gpu" if on_gpu else "tpu"):
+        program = step.lower(*arguments(case, optimizer, mesh)).compile(options)
+    memory, text = program.memory_analysis(), program.as_text()
     return Row(
         case=case.name,
         sizes=case.sizes,
@@ -228,8 +229,8 @@ def table(rows: list[Row]) -> str:
 
 def describe(environment: dict[str, Any], config: Config) -> str:
     """One paragraph on versions and commit."""
-    versions = environment["versions"] | environment["compilers"]
-    shown = ", ".join(f"{name} {found}" for name, found in versions.items())
+    versions = (environment["versions"] | environment["compilers"]).items()
+    shown = ", ".join(f"{name} {found}" for name, found in versions)
     return (
         f"Training steps compiled ahead of time, products in {config.precision}; memory of each "
         f"chip; cycles of one chip by the compiler's own estimate. Python {environment['python']}, "

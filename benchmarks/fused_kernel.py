@@ -133,7 +133,8 @@ def gradient_program(config: Config, target: Target, name: str, num_steps: int) 
     placed = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=one), (shapes, xs)
     )
-    return jax.jit(jax.grad(loss, argnums=(0, 1))).lower(*placed).compile()
+    with drivers.compiling_for("tpu"):
+        return jax.jit(jax.grad(loss, argnums=(0, 1))).lower(*placed).compile()
 
 
 def count_bundles(config: Config, target: Target) -> dict[str, tuple[int, int]]:

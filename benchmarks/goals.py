@@ -12,20 +12,20 @@ REASONS = {
     ("oneDNN", "small"): "all steps are one kernel of oneDNN (`mkldnn_rnn_layer` in torch's "
     "profile); a step is a few microseconds of arithmetic, and XLA's loop spends as much on "
     "starting its operations",
-    ("oneDNN", "training"): "all steps are one kernel of oneDNN forward and one back, which keep "
-    "the gates; ours are XLA's products, and the gates are computed twice to spare memory",
+    ("oneDNN", "training"): "all steps are one kernel of oneDNN forward and one back; ours are "
+    "XLA's products, with copies of state, gates and outputs between them",
     ("oneDNN", "forward"): "all steps are one kernel of oneDNN; ours are XLA's products, with "
     "copies of state and outputs between them",
     ("torch", "small"): "torch's loop is in C++, with MKL's products, which at this size cost less "
     "to start than XLA's operations",
     ("torch", "training"): "torch's loop calls MKL's products, which at this shape are presumably "
-    "faster than XLA's, and keeps the gates, which we compute twice to spare memory",
+    "faster than XLA's",
     ("torch", "forward"): "torch's loop calls MKL's products, which at this shape are presumably "
     "faster than XLA's",
     ("cuDNN", ""): "cuDNN runs many steps in one kernel, XLA several kernels a step",
     ("jax", "small"): "the loop over chunks of steps has a fixed cost, which at this size shows",
-    ("jax", "training"): "the deferred gradient computes the gates twice, which costs more here "
-    "than it saves",
+    ("jax", "training"): "products are all at this size, and the deferred gradient has as many; "
+    "its copies of states and gates come on top",
     ("jax", "forward"): "the loop over chunks of steps is made for the gradient; forward alone it "
     "gains nothing over a plain one",
 }

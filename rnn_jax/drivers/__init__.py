@@ -17,3 +17,4 @@ from rnn_jax.drivers.scan import scan as scan
 from rnn_jax.drivers.truncated import truncated as truncated
 from rnn_jax.drivers.unrolled import step as step
 from rnn_jax.drivers.unrolled import unrolled as unrolled
+from rnn_jax.ops.platforms import compiling_for as compiling_for

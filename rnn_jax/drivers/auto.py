@@ -1,7 +1,7 @@
 """``auto``: the driver that has been seen to be fastest for a cell, a size and a platform."""
 
 from math import prod
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 
@@ -11,9 +11,8 @@ from rnn_jax.drivers.checks import check_cell, check_inputs
 from rnn_jax.drivers.deferred import choose_loop, supports_deferred
 from rnn_jax.drivers.recurrence import choose_chunk
 from rnn_jax.drivers.scan import scan
+from rnn_jax.ops.platforms import Platform, target_platform
 from rnn_jax.typing import Params, State
-
-Platform = Literal["cpu", "gpu", "tpu"]
 
 
 class Rule(NamedTuple):
@@ -117,7 +116,7 @@ def auto(
     The choice is made while tracing, from static sizes.
 
     Args:
-        platform: Where the program will run; None for ``jax.default_backend()``. Name it when you
+        platform: Where the program will run; None for ``target_platform()``. Name it when you
             compile ahead of time for another.
 
     Raises:
@@ -169,7 +168,7 @@ def explain(
     """
     check_cell(cell, None)
     batch_shape = check_inputs(cell, xs)
-    where = jax.default_backend() if platform is None else platform
+    where = target_platform() if platform is None else platform
     if platform not in (None, "cpu", "gpu", "tpu"):
         raise ValueError(f'platform must be "cpu", "gpu", "tpu" or None, got {platform!r}.')
     state = jax.eval_shape(lambda params: cell.initial_state(params, batch_shape), params)

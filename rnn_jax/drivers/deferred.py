@@ -28,6 +28,7 @@ from rnn_jax.drivers.common import Inputs, Plan, cast_like, split_inexact, widen
 from rnn_jax.drivers.cotangents import drop_zeros, instantiate, with_none
 from rnn_jax.drivers.deferred_steps import Steps, chunk_backward, weight_gradients
 from rnn_jax.ops.linear import wider
+from rnn_jax.ops.platforms import target_platform
 from rnn_jax.ops.types import batch_like, may_be_partitioned
 from rnn_jax.typing import Params, PyTree, State
 
@@ -85,7 +86,7 @@ def run_deferred(
     usual_chunk, usual_unroll = choose_loop(num_steps)
     chunk = usual_chunk if chunk is None else min(chunk, num_steps)
     sum_inside = not may_be_partitioned(plan.inputs.xs)
-    transpose = sum_inside and jax.default_backend() == "cpu"
+    transpose = sum_inside and target_platform() == "cpu"
     choice = deferred_store.choose_store(cell, plan, store)
     unroll = min(unroll or usual_unroll, chunk)
     layout = Layout(reverse, chunk, unroll, sum_inside, transpose, choice)
@@ -105,13 +106,13 @@ def choose_loop(num_steps: int, platform: str | None = None) -> tuple[int, int]:
 
     Args:
         num_steps: T.
-        platform: "cpu", "gpu" or "tpu"; None for ``jax.default_backend()``.
+        platform: "cpu", "gpu" or "tpu"; None for ``target_platform()``.
 
     Example:
         >>> choose_loop(128, "cpu"), choose_loop(35, "cpu"), choose_loop(128, "gpu")
         ((8, 4), (7, 4), (16, 8))
     """
-    most, unroll = ELSEWHERE.get(platform or jax.default_backend(), (CHUNK, UNROLL))
+    most, unroll = ELSEWHERE.get(platform or target_platform(), (CHUNK, UNROLL))
     divisors = (k for k in range(most, most // 2, -1) if num_steps % k == 0)
     chunk = min(num_steps, next(divisors, most))
     return chunk, min(unroll, chunk)

@@ -12,6 +12,7 @@ import jax
 from rnn_jax.cells import base
 from rnn_jax.drivers.common import Inputs, Plan, advance_by, widen
 from rnn_jax.ops.linear import matmul
+from rnn_jax.ops.platforms import target_platform
 from rnn_jax.ops.tracing import reads_only_sum
 from rnn_jax.typing import Params, PyTree, State
 
@@ -65,7 +66,7 @@ def choose_store(cell: Any, plan: Plan, store: Store | None) -> Choice:
     z, r = jax.eval_shape(probe, plan.params, plan.state, one)
     leaves = jax.tree.leaves(r if total else (z, r))
     num_bytes = plan.inputs.xs.shape[0] * sum(prod(x.shape) * x.dtype.itemsize for x in leaves)
-    most = MOST_BYTES.get(jax.default_backend(), 0)
+    most = MOST_BYTES.get(target_platform(), 0)
     return Choice(store == "gates" or num_bytes <= most, total)
 
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from rnn_jax.drivers.chunks import fold, unfold
 from rnn_jax.ops.masks import select
+from rnn_jax.ops.platforms import target_platform
 from rnn_jax.ops.types import vary_like
 from rnn_jax.typing import PyTree
 
@@ -154,13 +155,13 @@ def choose_chunk(num_steps: int, platform: str | None = None) -> int:
 
     Args:
         num_steps: T.
-        platform: "cpu", "gpu" or "tpu"; None for ``jax.default_backend()``.
+        platform: "cpu", "gpu" or "tpu"; None for ``target_platform()``.
 
     Example:
         >>> [choose_chunk(num_steps, "cpu") for num_steps in (10, 64, 1000, 1009)]
         [1, 16, 125, 128]
     """
-    if num_steps < SHORTEST or (platform or jax.default_backend()) != "cpu":
+    if num_steps < SHORTEST or (platform or target_platform()) != "cpu":
         return 1
     most = min(CHUNK, num_steps // 4)
     sizes = (size for size in range(most, most // 2, -1) if num_steps % size == 0)

@@ -58,7 +58,7 @@ def scan(
             flipped.
         key: Draws the noise of stochastic cells (zoneout, dropout); None for evaluation.
         unroll: Steps laid out in one iteration of the loop; None chooses, by the platform
-            (``jax.default_backend()``) where the gradient is deferred.
+            (that of the arrays, or of ``drivers.compiling_for``) where the gradient is deferred.
         remat: What the backward pass recomputes instead of storing: "step" (stores one state for
             each step), "sqrt" or a number of steps (stores one state for each such chunk). It
             implies ``gradient="autodiff"``. None for the driver's own choice.

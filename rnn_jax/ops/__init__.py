@@ -21,6 +21,8 @@ from rnn_jax.ops.mel import hz_to_mel as hz_to_mel
 from rnn_jax.ops.mel import mel_filters as mel_filters
 from rnn_jax.ops.mel import mel_to_hz as mel_to_hz
 from rnn_jax.ops.norm import layer_norm as layer_norm
+from rnn_jax.ops.platforms import compiling_for as compiling_for
+from rnn_jax.ops.platforms import target_platform as target_platform
 from rnn_jax.ops.random_channel import RandomChannel as RandomChannel
 from rnn_jax.ops.ridge import Readout as Readout
 from rnn_jax.ops.ridge import RidgeStats as RidgeStats

@@ -1,0 +1,35 @@
+"""Compiling for a platform that is not here."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from rnn_jax import cells, drivers, ops
+
+CELL = cells.LSTM(input_size=3, hidden_size=4)
+
+
+def test_what_is_traced_within_is_for_that_platform():
+    """One jitted function, traced for each: chunks of 8 steps here, of 16 there."""
+    params, xs = CELL.init(jax.random.key(0)), jnp.ones((32, 2, 3))
+    slope = jax.jit(jax.grad(lambda params: drivers.scan(CELL, params, xs)[1].sum()))
+
+    def chunks():
+        """Of the backward loop."""
+        return [
+            equation.params["length"]
+            for equation in jax.make_jaxpr(slope)(params).eqns[0].params["jaxpr"].eqns
+            if equation.primitive.name == "scan"
+        ][-1]
+
+    here = chunks()
+    with drivers.compiling_for("tpu"):
+        there = chunks()
+        assert ops.target_platform() == "tpu"
+    assert here == chunks() == 4 and there == 2
+    assert ops.target_platform() == jax.default_backend()
+
+
+def test_another_is_refused():
+    with pytest.raises(ValueError, match="platform must be .* got 'npu'"):
+        drivers.compiling_for("npu")
