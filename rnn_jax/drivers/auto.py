@@ -11,7 +11,7 @@ from rnn_jax.drivers.checks import check_cell, check_inputs
 from rnn_jax.drivers.deferred import choose_loop, supports_deferred
 from rnn_jax.drivers.recurrence import choose_chunk
 from rnn_jax.drivers.scan import scan
-from rnn_jax.ops.platforms import Platform, target_platform
+from rnn_jax.ops.platforms import Platform, compiling_for, target_platform
 from rnn_jax.typing import Params, State
 
 
@@ -131,7 +131,13 @@ def auto(
         >>> ys.shape
         (5, 4, 3)
     """
-    choice = explain(cell, params, xs, platform=platform)
+    if platform is not None:
+        with compiling_for(platform):
+            return auto(
+                cell, params, xs, state, lengths=lengths, mask=mask, reset=reset,
+                reverse=reverse, key=key,
+            )  # fmt: skip
+    choice = explain(cell, params, xs)
     given: dict[str, Any] = {"lengths": lengths, "mask": mask, "reset": reset, "reverse": reverse}
     if choice.driver == "associative":
         return associative(cell, params, xs, state, **given, key=key, chunk=choice.chunk)

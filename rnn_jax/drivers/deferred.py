@@ -32,7 +32,7 @@ from rnn_jax.ops.platforms import target_platform
 from rnn_jax.ops.types import batch_like, may_be_partitioned
 from rnn_jax.typing import Params, PyTree, State
 
-CHUNK = 8  # most steps whose gates are recomputed by one matrix product, on a CPU
+CHUNK = 8  # most steps that the backward loop takes at once, on a CPU
 UNROLL = 4  # steps laid out in one iteration; more is slower on a CPU, where fusions repeat work
 # Elsewhere, by what compilers say of an LSTM, B 64, T 256, H 1024, not timed on a device: an H200
 # starts 11 kernels for a step of training with UNROLL 1, 6.5 with 4, 5.8 with 8; a TPU v5e takes
@@ -48,7 +48,7 @@ class Layout(NamedTuple):
     unroll: int
     sum_inside: bool  # sum the weight gradients chunk by chunk, inside the backward loop
     transpose: bool  # the rows before these sums: see ``ops.row_products``
-    store: deferred_store.Choice
+    store: deferred_store.Stored
 
 
 def supports_deferred(cell: Any, state: State) -> bool:
@@ -138,7 +138,7 @@ def _forward(
 
     def body(state: State, inputs: Inputs, _: None) -> tuple[State, tuple[State, Any]]:
         return deferred_store.run_keeping(
-            cell, layout.reverse, layout.unroll, layout.store, params, start, state, inputs
+            cell, layout.reverse, layout.unroll, layout.store.total, params, start, state, inputs
         )
 
     final, (states, kept) = scan_chunks(body, state, inputs, layout.chunk, layout.reverse)

@@ -1,7 +1,8 @@
 """What the forward loop of the deferred gradient leaves for its backward loop beside the states.
 
-Without it the backward loop forms the pre-activations z and r of each chunk again, a third more
-products; with it training keeps about half of what differentiating the loop keeps, not a fifth.
+Without it the backward loop forms the pre-activations z and r of each chunk again, four products
+for every three. With it training keeps twice as much (LSTM) or three times (GRU), a third or a half
+of what differentiating the loop keeps.
 """
 
 from math import prod
@@ -17,8 +18,8 @@ from rnn_jax.ops.tracing import reads_only_sum
 from rnn_jax.typing import Params, PyTree, State
 
 Store = Literal["states", "gates"]
-# Most bytes of a layer that are stored unasked, by platform: enough for an LSTM of 512 units, 64
-# rows and 500 steps. Training on one core of a CPU then takes 0.69 (LSTM 512, T 100), 0.76 (LSTM
+# Most bytes of a call that are stored unasked, by platform: enough for an LSTM of 512 units, 64
+# rows and 1000 steps. Training on one core of a CPU then takes 0.69 (LSTM 512, T 100), 0.76 (LSTM
 # 256, T 128), 0.56 (LSTM 512, T 1024) of the time. Elsewhere memory is dearer; not timed there.
 MOST_BYTES = {"cpu": 512 * 2**20}
 
@@ -31,14 +32,14 @@ class Kept(NamedTuple):
     r: jax.Array | None = None
 
 
-class Choice(NamedTuple):
+class Stored(NamedTuple):
     """What is stored."""
 
     gates: bool
     total: bool = False  # of z and r their sum alone
 
 
-def choose_store(cell: Any, plan: Plan, store: Store | None) -> Choice:
+def choose_store(cell: Any, plan: Plan, store: Store | None) -> Stored:
     """Follow ``store``, or if None the platform and the size.
 
     Example:
@@ -48,10 +49,11 @@ def choose_store(cell: Any, plan: Plan, store: Store | None) -> Choice:
         >>> cell = cells.LSTM(input_size=2, hidden_size=3)
         >>> plan = prepare(cell, cell.init(jax.random.key(0)), jnp.ones((5, 2)), None)
         >>> choose_store(cell, plan, "gates"), choose_store(cell, plan, "states")
-        (Choice(gates=True, total=True), Choice(gates=False, total=False))
+        (Stored(gates=True, total=True), Stored(gates=False, total=False))
     """
-    if store == "states":
-        return Choice(False)
+    most = MOST_BYTES.get(target_platform())
+    if store == "states" or (store is None and most is None):
+        return Stored(False)
     one = jax.tree.map(lambda leaf: leaf[0], plan.inputs)
     total = False
 
@@ -66,15 +68,14 @@ def choose_store(cell: Any, plan: Plan, store: Store | None) -> Choice:
     z, r = jax.eval_shape(probe, plan.params, plan.state, one)
     leaves = jax.tree.leaves(r if total else (z, r))
     num_bytes = plan.inputs.xs.shape[0] * sum(prod(x.shape) * x.dtype.itemsize for x in leaves)
-    most = MOST_BYTES.get(target_platform(), 0)
-    return Choice(store == "gates" or num_bytes <= most, total)
+    return Stored(store == "gates" or (most is not None and num_bytes <= most), total)
 
 
 def run_keeping(
     cell: Any,
     reverse: bool,
     unroll: int,
-    choice: Choice,
+    total: bool,
     params: Params,
     start: State,
     state: State,
@@ -89,7 +90,7 @@ def run_keeping(
         >>> params = cell.init(jax.random.key(0))
         >>> inputs = Inputs(jnp.ones((5, 2)), None, None, None)
         >>> _, (_, kept) = run_keeping(
-        ...     cell, False, 1, Choice(True), params, None, cell.initial_state(params), inputs
+        ...     cell, False, 1, False, params, None, cell.initial_state(params), inputs
         ... )
         >>> kept.z.shape, kept.r.shape, kept.total
         ((5, 12), (5, 12), None)
@@ -102,8 +103,7 @@ def run_keeping(
         def step(state: State, z: PyTree) -> State:
             nonlocal kept
             r = matmul(base.hidden(cell, params, state), cell.recurrent(params))
-            if choice.gates:
-                kept = Kept(total=z + r) if choice.total else Kept(z=z, r=r)
+            kept = Kept(total=z + r) if total else Kept(z=z, r=r)
             return cell.gate(params, state, z, r)
 
         z, marks = at

@@ -39,11 +39,11 @@ def scan(
     keeps its initial state.
 
     For gated cells (LSTM, GRU, ...) the backward pass is the *chunked deferred gradient*: it keeps
-    only the states (or what the gates read, see ``store``), forms the gates of a chunk of steps
-    with one matrix product, and the gradient of all weights after the loop. It is faster, smaller
-    and, in bfloat16, far more accurate than differentiating the loop, and the same to rounding. It
-    is a reverse-mode rule: it can be differentiated again in reverse; for forward mode
-    (``jax.jvp``, ``jax.jacfwd``, ``jax.hessian``) pass ``gradient="autodiff"``.
+    only the states and recomputes the gates of a chunk of steps with one matrix product, or keeps
+    what the gates read too (``store``), and forms the gradient of all weights outside the time
+    loop. It is faster, smaller and, in bfloat16, far more accurate than differentiating the loop,
+    and the same to rounding. It is a reverse-mode rule: it can be differentiated again in reverse;
+    for forward mode (``jax.jvp``, ``jax.jacfwd``, ``jax.hessian``) pass ``gradient="autodiff"``.
 
     Args:
         cell: A cell.
@@ -57,18 +57,20 @@ def scan(
             right-padded rows this is the backward half of a bidirectional network: nothing is
             flipped.
         key: Draws the noise of stochastic cells (zoneout, dropout); None for evaluation.
-        unroll: Steps laid out in one iteration of the loop; None chooses, by the platform
-            (that of the arrays, or of ``drivers.compiling_for``) where the gradient is deferred.
+        unroll: Steps laid out in one iteration of the loop; None chooses, by the platform (JAX's
+            default, or that of ``drivers.compiling_for``) where the gradient is deferred.
         remat: What the backward pass recomputes instead of storing: "step" (stores one state for
             each step), "sqrt" or a number of steps (stores one state for each such chunk). It
             implies ``gradient="autodiff"``. None for the driver's own choice.
         gradient: "deferred" (where the cell is gated) or "autodiff", plain differentiation of the
             loop.
-        chunk: Steps that the deferred gradient takes at once, with one product; None chooses, by
-            the platform. More take more memory.
+        chunk: Steps that the deferred gradient takes at once, each of its products being one for
+            all of them; None chooses, by the platform. More take more memory.
         store: What the deferred gradient keeps: "states", the least, and forms the gates again; or
-            "gates" too, which spares a third of the products and takes more memory, about half of
-            what "autodiff" takes. None chooses: gates on a CPU up to 512 MiB, states elsewhere.
+            "gates" too, which spares a quarter of the products and takes twice (LSTM) or three
+            times (GRU) the memory, still a third or a half of what "autodiff" takes. None chooses:
+            gates on a CPU up to 512 MiB, states elsewhere. That is counted for this call alone:
+            further layers, rows of ``jax.vmap`` and blocks of ``truncated`` come on top.
 
     Returns:
         The final state, leaves (*B, ...), and the outputs (T, *B, O).

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from rnn_jax.ops.row_products import product, product_by_rows, transposing
+from rnn_jax.ops.types import explicit_sharding
 from rnn_jax.typing import DType
 
 
@@ -50,7 +51,8 @@ def matmul(x: jax.Array, w: jax.Array) -> jax.Array:
         >>> matmul(jnp.ones((2, 3), jnp.float32), jnp.ones((3, 4), jnp.bfloat16)).dtype
         dtype('float32')
     """
-    if transposing.value and x.dtype == w.dtype:
+    sharded = explicit_sharding(x) or explicit_sharding(w)
+    if transposing.value and x.dtype == w.dtype and not sharded:
         return product_by_rows(x, w)
     return product(x.astype(w.dtype), w, wider(x.dtype, w.dtype))
 

@@ -16,7 +16,7 @@ from rnn_jax.data.errors import InputError
 from rnn_jax.train.errors import MismatchError, StorageError
 from rnn_jax.train.hosts import join_hosts
 from rnn_jax.train.memory import keep_freed_memory
-from rnn_jax.train.record import Record
+from rnn_jax.train.record import Record, is_unread
 
 # Exit status. After INTERRUPTED the same command goes on, and after STUCK it may; after MISMATCH
 # (the run directory holds another configuration) and DIVERGED other settings may help, after
@@ -131,17 +131,19 @@ def main(
             join_hosts()
         with Record(prog, typed, name, preset, options, whole=argv is None) as record:
             status = by_name[name](options) or DONE
+            sys.stdout.flush()
         record.note(status)
-        sys.stdout.flush()
         return status
     except InputError as error:
         message = str(error)
         status = MISMATCH if isinstance(error, MismatchError) else BAD_INPUT
     except FloatingPointError as error:
         message, status = str(error), DIVERGED
-    except BrokenPipeError:  # as "| head" leaves it; what is still unwritten goes nowhere
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
+        if not is_unread(sys.stdout):
+            raise
+        with open(os.devnull, "w") as nowhere:  # for what is still unwritten
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         return UNREAD
     except OSError as error:  # at a checkpoint or at any other file
         if not isinstance(error, StorageError) and error.errno not in UNWRITABLE:

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import select
 import shlex
 import sys
 import time
@@ -167,6 +168,21 @@ class _Ear:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def is_unread(stream: Any) -> bool:
+    """Whether it is a pipe whose reader has gone, as "| head" goes.
+
+    Example:
+        >>> is_unread(sys.stdout)
+        False
+    """
+    if not hasattr(select, "poll"):
+        return False
+    with contextlib.suppress(OSError, ValueError):
+        (poll := select.poll()).register(stream.fileno(), 0)
+        return any(event & select.POLLERR for _, event in poll.poll(0))
+    return False
 
 
 def _cpu_seconds() -> float:

@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 
+from rnn_jax.data import subwords
 from rnn_jax.train import cli, read_metrics
 
 for library in ("tyro", "tqdm", "matplotlib", "sacrebleu"):
@@ -87,6 +88,9 @@ def test_other_recipes_train(flags, files, tmp_path):
     assert main("train", *flags, "--learning-rate", "0.005", "--parallel", "none") == 0
     losses = [line["held_out_loss"] for line in read_metrics(run) if "held_out_loss" in line]
     assert losses[1] < losses[0] < 3
+    if "--source-tokens" in flags:
+        kinds = [subwords.load(run, f"{side}_vocabulary") for side in ("source", "target")]
+        assert [type(kind).__name__ for kind in kinds] == ["Characters", "Words"]
 
 
 def test_bad_input_is_one_line_and_leaves_nothing(files, tmp_path, capsys):

@@ -55,6 +55,10 @@ def gradient_of(loss, params, state, xs):
 
 
 DEFERRED = {
+    "deferred, summed inside": {"sum_inside": True, "store": "states"},
+    "deferred, gates stored": {"store": "gates"},
+}
+CROSSED = {
     "deferred": {"store": "states"},
     "deferred, summed inside, gates stored": {"sum_inside": True, "store": "gates"},
 }
@@ -88,6 +92,10 @@ def test_all_roads_have_one_gradient(name):
             if road not in RECOMPUTED:
                 loss = loss_of(cell, scan, reverse=True, **options)
                 plain[road] = gradient_of(loss, params, state, xs)
+        for road, options in CROSSED.items() if name in ("lstm", "gru") else ():
+            marked[road] = gradient_of(
+                loss_of(cell, scan, **options, **padded), params, state, poisoned
+            )
         if name in ("elman", "gru_before", "stacked"):
             loss = loss_of(cell, drivers.unrolled, **padded)
             marked["loop"] = gradient_of(loss, params, state, poisoned)
@@ -203,3 +211,21 @@ def test_one_key_is_one_noise_under_every_road(name):
     assert_same(same, (final, ys), what="loop")
     values = {float(found[road][0]) for road in ("autodiff", "other key", "no key")}
     assert len(values) == 3, "the key makes no difference"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("road", [*DEFERRED, *CROSSED])
+@pytest.mark.parametrize("name", ["elman", "lstm", "gru"])
+def test_the_deferred_rule_is_exact_to_second_order(name, road):
+    """The gradient of a norm of the gradient, in reverse twice, with each way to sum and store."""
+    cell, params, state, xs = make_case(name, num_steps=7, num_rows=2)
+    leaves, to_params = split(params)
+
+    def penalty(**options):
+        def slope(leaves):
+            loss = lambda p: loss_of(cell, scan, **options)(to_params(p), state, xs)
+            return sum(jnp.sum(jnp.sin(d)) for d in jax.grad(loss)(leaves))
+
+        return jax.jit(jax.grad(slope))(leaves)
+
+    assert_same(penalty(**(DEFERRED | CROSSED)[road]), penalty(gradient="autodiff"), what=road)

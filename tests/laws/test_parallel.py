@@ -134,3 +134,19 @@ def test_types_agree_in_every_mode(name):
         value, ys, gradient = run.eval_shape(*place(where, leaves, xs))
     assert ys.sharding.spec[1] == "data"
     assert [d.shape for d in gradient] == [leaf.shape for leaf in leaves]
+
+
+def test_weights_may_be_sharded_along_their_inputs():
+    """All rows on every device, ``w_x`` cut between them, on a mesh that types each product."""
+    cell = cells.Elman(input_size=4, hidden_size=3)
+    params, xs = cell.init(jax.random.key(0)), jax.random.normal(jax.random.key(1), (5, 2, 4))
+    loss = lambda params, xs: jnp.sum(jnp.sin(drivers.scan(cell, params, xs)[1]))
+    expected = jax.grad(loss, (0, 1))(params, xs)
+    where = mesh(AxisType.Explicit)
+    axis = where.axis_names[0]
+    with jax.set_mesh(
+        jax.sharding.Mesh(where.devices.ravel()[:4], (axis,), axis_types=(AxisType.Explicit,))
+    ):
+        cut = params._replace(w_x=jax.device_put(params.w_x, P(axis, None)))
+        found = jax.jit(jax.grad(loss, (0, 1)))(cut, xs)
+    assert_same(jax.device_get(found), expected, what="w_x cut: ")

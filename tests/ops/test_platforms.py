@@ -26,7 +26,25 @@ def test_what_is_traced_within_is_for_that_platform():
     with drivers.compiling_for("tpu"):
         there = chunks()
         assert ops.target_platform() == "tpu"
+        assert "optimization_barrier" not in str(jax.make_jaxpr(slope)(params))
     assert here == chunks() == 4 and there == 2
+
+
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_what_is_stored_is_for_that_platform(platform):
+    """``auto`` with the platform named is ``scan`` compiled for it."""
+    params, xs = CELL.init(jax.random.key(0)), jnp.ones((32, 2, 3))
+
+    def traced(driver, **options):
+        loss = lambda params: driver(CELL, params, xs, **options)[1].sum()
+        return str(jax.make_jaxpr(jax.grad(loss))(params))
+
+    with drivers.compiling_for(platform):
+        chosen = traced(drivers.scan)
+        stores = {s: traced(drivers.scan, store=s) for s in ("states", "gates")}
+    assert stores["gates"] != stores["states"]
+    assert chosen == stores["gates" if platform == "cpu" else "states"]
+    assert traced(drivers.auto, platform=platform) == chosen
     assert ops.target_platform() == jax.default_backend()
 
 
