@@ -54,18 +54,18 @@ def choose_store(cell: Any, plan: Plan, store: Store | None) -> Stored:
     most = MOST_BYTES.get(target_platform())
     if store == "states" or (store is None and most is None):
         return Stored(False)
-    one = jax.tree.map(lambda leaf: leaf[0], plan.inputs)
     total = False
 
     def probe(params: Params, state: State, inputs: Inputs) -> tuple[PyTree, jax.Array]:
         nonlocal total
-        state, z = widen(state, base.encode(cell, params, inputs.xs, inputs.noise))
+        zs = base.encode(cell, params, inputs.xs, inputs.noise)
+        state, z = widen(state, jax.tree.map(lambda leaf: leaf[0], zs))
         r = matmul(base.hidden(cell, params, state), cell.recurrent(params))
         if isinstance(z, jax.Array) and (z.shape, z.dtype) == (r.shape, r.dtype):
             total = reads_only_sum(lambda z, r: cell.gate(params, state, z, r), z, r)
         return z, r
 
-    z, r = jax.eval_shape(probe, plan.params, plan.state, one)
+    z, r = jax.eval_shape(probe, plan.params, plan.state, plan.inputs)
     leaves = jax.tree.leaves(r if total else (z, r))
     num_bytes = plan.inputs.xs.shape[0] * sum(prod(x.shape) * x.dtype.itemsize for x in leaves)
     return Stored(store == "gates" or (most is not None and num_bytes <= most), total)
