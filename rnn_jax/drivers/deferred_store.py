@@ -19,7 +19,7 @@ from rnn_jax.typing import Params, PyTree, State
 
 Store = Literal["states", "gates"]
 # Most bytes of a call that are stored unasked, by platform: enough for an LSTM of 512 units, 64
-# rows and 1000 steps. With them, and with ``ops.row_products``, training an LSTM takes 1.04 of flax'
+# rows and 1000 steps. With them and ``ops.row_products`` training an LSTM takes 1.04 of flax'
 # time where it took 1.25 (512 units, T 100), 0.79 for 0.87 (256, T 128) and 0.53 for 0.70 (512, T
 # 1024): benchmarks/results/cpu.md. Elsewhere memory is dearer; not timed there.
 MOST_BYTES = {"cpu": 512 * 2**20}
